@@ -1,0 +1,116 @@
+"""Files: the one error for bad input, atomic writes, and loads that cannot execute anything.
+
+Every file this project writes appears whole or not at all (written beside its target, then renamed), and every
+format names itself and its version, so that a stranger's or a later file is refused with a clear line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+MAX_ARRAY_BYTES = 2 << 30  # a loaded .npz may not unpack to more (zip bombs)
+
+
+class UserError(Exception):
+    """Bad input: one line saying what, where and what to do. The command line prints it and exits with status 2."""
+
+
+@contextlib.contextmanager
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """A binary file that replaces `path` when the block ends without an error, and vanishes otherwise."""
+    target = Path(path)
+    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with open(partial, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, target)
+    except OSError as error:
+        raise UserError(f"cannot write {target}: {error.strerror or error}; free space or choose another place") from error
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write `data` to `path` atomically."""
+    with atomic_write(path) as file:
+        file.write(data)
+
+
+def write_json(path: str | os.PathLike[str], document: Any) -> None:
+    """Write a JSON document, indented, atomically."""
+    write_bytes(path, (json.dumps(document, indent=1) + "\n").encode())
+
+
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
+    """The file's bytes; UserError when it is missing or unreadable."""
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def read_json(path: str | os.PathLike[str], format_name: str, version: int) -> dict[str, Any]:
+    """A JSON object whose `format` and `version` fields are the ones given; UserError otherwise."""
+    try:
+        document = json.loads(read_bytes(path))
+    except ValueError as error:
+        raise UserError(f"{path}: not a JSON document ({error})") from error
+    check_format(document, format_name, version, path)
+    return document
+
+
+def check_format(header: Any, format_name: str, version: int, path: str | os.PathLike[str]) -> None:
+    """UserError unless the header says that it is `format_name` of this version."""
+    if not isinstance(header, dict) or header.get("format") != format_name:
+        found = header.get("format") if isinstance(header, dict) else None
+        raise UserError(f"{path}: not a {format_name} file" + (f" but a {found} file" if found else ""))
+    if header.get("version") != version:
+        found = header.get("version")
+        raise UserError(f"{path}: {format_name} version {found} is unknown here; this release reads version {version}")
+
+
+def write_npz(path: str | os.PathLike[str], header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+    """Arrays and a JSON header (stored as the bytes of the member `header`) in an uncompressed .npz, atomically."""
+    encoded = np.frombuffer(json.dumps(header).encode(), np.uint8)
+    with atomic_write(path) as file:
+        np.savez(file, header=encoded, **dict(arrays))
+
+
+def read_npz(
+    path: str | os.PathLike[str], format_name: str | None = None, version: int | None = None
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Header and arrays of a .npz written by write_npz. Pickles are refused; so is a file of another format or version."""
+    raw = read_bytes(path)
+    try:
+        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+            if sum(info.file_size for info in archive.infolist()) > MAX_ARRAY_BYTES:
+                raise UserError(f"{path}: unpacks to more than {MAX_ARRAY_BYTES >> 30} GiB; refused")
+        with np.load(io.BytesIO(raw), allow_pickle=False) as loaded:
+            arrays = {name: loaded[name] for name in loaded.files}
+        header = json.loads(arrays.pop("header").tobytes())
+    except UserError:
+        raise
+    except Exception as error:  # a damaged archive raises anything from BadZipFile to EOFError
+        raise UserError(f"{path}: damaged or not a .npz of this project ({type(error).__name__}: {error})") from error
+    if format_name is not None and version is not None:
+        check_format(header, format_name, version, path)
+    return header, arrays
+
+
+def sha256(data: bytes) -> str:
+    """Hexadecimal SHA-256 of `data`."""
+    return hashlib.sha256(data).hexdigest()
