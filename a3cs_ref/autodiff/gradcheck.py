@@ -1,0 +1,57 @@
+"""Gradients against central differences, in float64. The checker is itself tested with a wrong rule that it must catch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from a3cs_ref.autodiff.ops import multiply, reshape, sum_last
+from a3cs_ref.autodiff.tensor import Tape, Tensor
+
+
+def gradcheck(
+    function: Callable[[Tape], Tensor],
+    parameters: Mapping[str, Tensor],
+    rng: np.random.Generator,
+    step: float = 1e-5,
+    samples: int = 40,
+) -> float:
+    """The largest relative error of dL/dp, L = <function(tape), r> for a random r, over sampled entries of the parameters.
+
+    function: computes a float64 tensor of any shape on the given tape from the parameters (float64 tensors with needs_grad).
+    Error of one entry: |analytic - numeric| / max(1, |analytic|, |numeric|), numeric = (L(p + step) - L(p - step)) / (2 step).
+    """
+    weights = rng.standard_normal(function(Tape()).shape)
+
+    def loss() -> float:
+        return float((function(Tape()).data * weights).sum())
+
+    tape = Tape()
+    y = function(tape)
+    for tensor in parameters.values():
+        tensor.grad = None
+    _backward(tape, y, weights)
+    return max(_error(tensor, loss, rng, step, samples) for tensor in parameters.values())
+
+
+def _backward(tape: Tape, y: Tensor, weights: np.ndarray) -> None:
+    """dL/dp for L = <y, weights>: as Tape.backward for a scalar, started with dL/dy = weights."""
+    flat = reshape(multiply(y, Tensor(weights)), (-1,))
+    tape.backward(sum_last(flat))
+
+
+def _error(tensor: Tensor, loss: Callable[[], float], rng: np.random.Generator, step: float, samples: int) -> float:
+    analytic = np.zeros_like(tensor.data) if tensor.grad is None else tensor.grad
+    worst = 0.0
+    for flat in rng.choice(tensor.data.size, min(samples, tensor.data.size), replace=False):
+        index = np.unravel_index(flat, tensor.shape)
+        centre = tensor.data[index]
+        tensor.data[index] = centre + step
+        above = loss()
+        tensor.data[index] = centre - step
+        below = loss()
+        tensor.data[index] = centre
+        numeric = (above - below) / (2 * step)
+        worst = max(worst, abs(analytic[index] - numeric) / max(1.0, abs(analytic[index]), abs(numeric)))
+    return worst

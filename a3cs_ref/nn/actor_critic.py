@@ -1,0 +1,97 @@
+"""The actor-critic: a list of units run in order, ending in the policy's logits and the value V(s).
+
+One trunk serves both (Sec. III); the list of units is the whole architecture, so Vanilla, the ResNets and every agent that
+the search derives are the same class, and the hardware model reads the same list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from a3cs_hw.units import FRAMES, Unit, validate
+from a3cs_ref.autodiff.ops import reshape
+from a3cs_ref.autodiff.tensor import Tape, Tensor
+from a3cs_ref.nn.layers import Layer
+
+
+def frames_to_input(frames: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """uint8 frames (B, 4, 84, 84) -> values in [0, 1], NHWC (B, 84, 84, 4)."""
+    values = np.empty((frames.shape[0], *frames.shape[2:], frames.shape[1]), dtype)
+    np.multiply(frames.transpose(0, 2, 3, 1), dtype.type(1 / 255), out=values)
+    return values
+
+
+class ActorCritic:
+    """pi(a|s; theta_pi) and V(s; theta_v) of a list of units.
+
+    layers: one for each unit, by name. norm: "none", or "bn" (running statistics used as constants).
+    """
+
+    def __init__(self, units: Sequence[Unit], norm: str = "none"):
+        validate(units)
+        self.units = list(units)
+        self.norm = norm
+        self.layers = build_layers(units, norm)
+
+    def initialise(self, rng: np.random.Generator) -> None:
+        """Fresh weights (He; see Layer.initialise)."""
+        for layer in self.layers.values():
+            layer.initialise(rng)
+
+    def __call__(self, frames: np.ndarray, tape: Tape | None = None) -> tuple[Tensor, Tensor]:
+        """Logits (B, A) and values (B,) for uint8 frames (B, 4, 84, 84); recorded if a tape is given."""
+        maps = run_layers(self.layers, self._input(frames, tape))
+        return maps["logits"], reshape(maps["value"], (-1,))
+
+    def _input(self, frames: np.ndarray, tape: Tape | None) -> Tensor:
+        return Tensor(frames_to_input(frames, self.layers["logits"].parameters["w"].data.dtype), tape=tape)
+
+    def maps(self, frames: np.ndarray) -> dict[str, np.ndarray]:
+        """The output map of every unit, by name (NHWC): what calibration looks at."""
+        return {name: tensor.data for name, tensor in run_layers(self.layers, self._input(frames, None)).items()}
+
+    def update_statistics(self, frames: np.ndarray, momentum: float) -> None:
+        """Move every layer's running statistics towards those of a batch of frames (norm="bn" alone)."""
+        if self.norm == "bn":
+            run_layers(self.layers, self._input(frames, None), lambda layer, x: layer.update_statistics(x.data, momentum))
+
+    def parameters(self) -> dict[str, Tensor]:
+        """theta, by name: "stem.w", "stem.b", ..."""
+        return {f"{name}.{part}": p for name, layer in self.layers.items() for part, p in layer.parameters.items()}
+
+    def statistics(self) -> dict[str, np.ndarray]:
+        """Running statistics by name: "stem.mu", "stem.v", ... Empty without normalisation."""
+        return {f"{name}.{part}": s for name, layer in self.layers.items() for part, s in layer.statistics.items()}
+
+    def set_statistics(self, values: Mapping[str, np.ndarray]) -> None:
+        """Put running statistics back, by the names of `statistics`."""
+        for name, value in values.items():
+            layer, part = name.rsplit(".", 1)
+            self.layers[layer].statistics[part] = value
+
+
+def build_layers(units: Sequence[Unit], norm: str) -> dict[str, Layer]:
+    """A layer for every unit, by name; an fc behind a map learns how that map is flattened."""
+    by_name = {unit.name: unit for unit in units}
+    layers = {}
+    for unit in units:
+        source = by_name.get(unit.input)
+        flattens = unit.kind == "fc" and source is not None and source.kind != "fc"
+        layers[unit.name] = Layer(unit, (source.M, source.R, source.C) if flattens else None, norm)
+    return layers
+
+
+def run_layers(
+    layers: Mapping[str, Layer], x: Tensor, visit: Callable[[Layer, Tensor], None] | None = None
+) -> dict[str, Tensor]:
+    """Run layers in order on the input x; `visit` sees each layer and its input before it runs. Output maps by unit name."""
+    maps = {FRAMES: x}
+    for name, layer in layers.items():
+        unit = layer.unit
+        source = maps[unit.input]
+        if visit is not None:
+            visit(layer, source)
+        maps[name] = layer(source, maps[unit.residual] if unit.residual else None)
+    return maps

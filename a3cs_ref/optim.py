@@ -1,0 +1,121 @@
+"""RMSProp for theta, Adam for alpha and phi, gradient clipping, and the learning-rate schedule (Sec. V-A)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from a3cs_ref.autodiff.tensor import Tensor
+
+
+@dataclass
+class OptimConfig:
+    """How theta learns."""
+
+    lr: float = 1e-3  # initial learning rate (paper: 1e-3)
+    lr_final: float = 1e-4  # learning rate at the end (paper: 1e-4)
+    lr_hold: float = 1 / 3  # share of the run at the initial rate, then linear (paper: 1e7 of 3e7 steps)
+    decay: float = 0.99  # RMSProp's smoothing of g^2
+    epsilon: float = 1e-5  # RMSProp's epsilon, outside the root
+    form: str = "first"  # RMSProp: first | zero | tf | centred (see RMSProp)
+    clip: float = 0.5  # largest gradient norm; 0 turns clipping off
+
+
+def learning_rate(config: OptimConfig, progress: float) -> float:
+    """eta_1 after a share `progress` in [0, 1] of the run: constant for lr_hold, then linear to lr_final."""
+    if progress <= config.lr_hold:
+        return config.lr
+    share = min(1.0, (progress - config.lr_hold) / (1 - config.lr_hold))
+    return config.lr + share * (config.lr_final - config.lr)
+
+
+def clip_gradients(parameters: Iterable[Tensor], limit: float) -> float:
+    """Scale all gradients so that their joint norm is at most `limit` (0: never). Returns the norm before."""
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    norm = math.sqrt(sum(float(np.vdot(g, g)) for g in gradients))
+    if limit > 0 and norm > limit:
+        for gradient in gradients:
+            gradient *= limit / (norm + 1e-6)
+    return norm
+
+
+class RMSProp:
+    """Non-centred RMSProp: v <- d v + (1 - d) g^2;  p <- p - lr g / (sqrt(v) + eps). A parameter without gradient is left alone.
+
+    form "first" (default): v starts at the first g^2 of each parameter; a plain zero start makes the first step ten times
+    the learning rate. "zero": plain start. "tf": v starts at 1 and eps stands inside the root. "centred": reference [1]'s
+    form, v - m^2 under the root with m the running mean of g, eps inside.
+    """
+
+    def __init__(self, parameters: Mapping[str, Tensor], config: OptimConfig):
+        if config.form not in ("first", "zero", "tf", "centred"):
+            raise ValueError(f"RMSProp form {config.form!r}: use first, zero, tf or centred")
+        self.parameters = dict(parameters)
+        self.config = config
+        self.v: dict[str, np.ndarray] = {}
+        self.m: dict[str, np.ndarray] = {}
+
+    def step(self, lr: float) -> None:
+        """One update from the gradients in .grad, which are then dropped."""
+        for name, parameter in self.parameters.items():
+            if parameter.grad is not None:
+                self._update(name, parameter.data, parameter.grad, np.float32(lr))
+                parameter.grad = None
+
+    def _update(self, name: str, p: np.ndarray, g: np.ndarray, lr: np.float32) -> None:
+        config, d = self.config, np.float32(self.config.decay)
+        v = self.v.get(name)
+        if v is None:
+            v = {"first": g * g, "tf": np.ones_like(p)}.get(config.form, np.zeros_like(p))
+            self.v[name] = v
+        v *= d
+        v += (1 - d) * (g * g)
+        eps = np.float32(config.epsilon)
+        if config.form == "tf":
+            p -= lr * g / np.sqrt(v + eps)
+        elif config.form == "centred":
+            m = self.m.setdefault(name, np.zeros_like(p))
+            m *= d
+            m += (1 - d) * g
+            p -= lr * g / np.sqrt(np.maximum(v - m * m, 0) + eps)
+        else:
+            p -= lr * g / (np.sqrt(v) + eps)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """v (and m) by name, for a checkpoint."""
+        return {f"v/{n}": v for n, v in self.v.items()} | {f"m/{n}": m for n, m in self.m.items()}
+
+    def load(self, state: Mapping[str, np.ndarray]) -> None:
+        """Put a state back."""
+        self.v = {name[2:]: value.copy() for name, value in state.items() if name.startswith("v/")}
+        self.m = {name[2:]: value.copy() for name, value in state.items() if name.startswith("m/")}
+
+
+class Adam:
+    """Adam on one array: m and v with bias correction. alpha uses momentum 0.9 (Sec. V-A)."""
+
+    def __init__(self, shape: tuple[int, ...], beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8):
+        self.m = np.zeros(shape)
+        self.v = np.zeros(shape)
+        self.steps = 0
+        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
+
+    def step(self, p: np.ndarray, g: np.ndarray, lr: float) -> None:
+        """p <- p - lr m_hat / (sqrt(v_hat) + eps), in place."""
+        self.steps += 1
+        self.m += (1 - self.beta_1) * (g - self.m)
+        self.v += (1 - self.beta_2) * (g * g - self.v)
+        m_hat = self.m / (1 - self.beta_1**self.steps)
+        v_hat = self.v / (1 - self.beta_2**self.steps)
+        p -= lr * m_hat / (np.sqrt(v_hat) + self.epsilon)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """m, v and the number of steps, for a checkpoint."""
+        return {"m": self.m, "v": self.v, "steps": np.array(self.steps)}
+
+    def load(self, state: Mapping[str, np.ndarray]) -> None:
+        """Put a state back."""
+        self.m, self.v, self.steps = state["m"].copy(), state["v"].copy(), int(state["steps"])
