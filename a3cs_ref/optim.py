@@ -9,19 +9,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from a3cs_ref.autodiff.tensor import Tensor
+from a3cs_ref.config import option
+
+FORMS = ("first", "zero", "tf", "centred")
 
 
 @dataclass
 class OptimConfig:
     """How theta learns."""
 
-    lr: float = 1e-3  # initial learning rate (paper: 1e-3)
-    lr_final: float = 1e-4  # learning rate at the end (paper: 1e-4)
-    lr_hold: float = 1 / 3  # share of the run at the initial rate, then linear (paper: 1e7 of 3e7 steps)
-    decay: float = 0.99  # RMSProp's smoothing of g^2
-    epsilon: float = 1e-5  # RMSProp's epsilon, outside the root
-    form: str = "first"  # RMSProp: first | zero | tf | centred (see RMSProp)
-    clip: float = 0.5  # largest gradient norm; 0 turns clipping off
+    lr: float = option(1e-3, "initial learning rate of theta (paper: 1e-3)")
+    lr_final: float = option(1e-4, "learning rate of theta at the end (paper: 1e-4)")
+    lr_hold: float = option(1 / 3, "share of the run at the initial rate, then linear (paper: 1e7 of 3e7 steps)")
+    decay: float = option(0.99, "RMSProp's smoothing of g^2")
+    epsilon: float = option(1e-5, "RMSProp's epsilon, outside the root")
+    form: str = option("first", "RMSProp's form: where v starts and where epsilon stands", FORMS)
+    clip: float = option(0.5, "largest gradient norm; 0 turns clipping off")
 
 
 def learning_rate(config: OptimConfig, progress: float) -> float:
@@ -51,8 +54,6 @@ class RMSProp:
     """
 
     def __init__(self, parameters: Mapping[str, Tensor], config: OptimConfig):
-        if config.form not in ("first", "zero", "tf", "centred"):
-            raise ValueError(f"RMSProp form {config.form!r}: use first, zero, tf or centred")
         self.parameters = dict(parameters)
         self.config = config
         self.v: dict[str, np.ndarray] = {}
@@ -69,8 +70,7 @@ class RMSProp:
         config, d = self.config, np.float32(self.config.decay)
         v = self.v.get(name)
         if v is None:
-            v = {"first": g * g, "tf": np.ones_like(p)}.get(config.form, np.zeros_like(p))
-            self.v[name] = v
+            v = self.v[name] = g * g if config.form == "first" else np.full_like(p, config.form == "tf")
         v *= d
         v += (1 - d) * (g * g)
         eps = np.float32(config.epsilon)

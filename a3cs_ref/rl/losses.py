@@ -12,17 +12,18 @@ import numpy as np
 
 from a3cs_ref.autodiff.ops import add, exp, log_softmax, masked_mean, multiply, pick, scale, square, sum_last
 from a3cs_ref.autodiff.tensor import Tensor
+from a3cs_ref.config import option
 
 
 @dataclass
 class LossConfig:
     """The weights of Eq. 12 and of its value term."""
 
-    beta_1: float = 1e-2  # entropy, Eq. 12 (paper: 1e-2)
-    beta_2: float = 1e-1  # actor distillation, Eq. 12 (paper: 1e-1; runs of less than a million steps learn faster with 1)
-    beta_3: float = 1e-3  # critic distillation, Eq. 12 (paper: 1e-3)
-    value_coefficient: float = 0.5  # the 1/2 of Eq. 14
-    distill: str = "none"  # none | policy | ac: which distillation terms are on (Table II)
+    beta_1: float = option(1e-2, "weight of the entropy, Eq. 12 (paper: 1e-2)")
+    beta_2: float = option(1e-1, "weight of actor distillation, Eq. 12 (paper: 0.1; below a million steps 1 learns faster)")
+    beta_3: float = option(1e-3, "weight of critic distillation, Eq. 12 (paper: 1e-3)")
+    value_coefficient: float = option(0.5, "the 1/2 of Eq. 14")
+    distill: str = option("none", "which distillation terms are on (Table II)", ("none", "policy", "ac"))
 
 
 def policy_loss(log_pi_a: Tensor, delta: np.ndarray, mask: np.ndarray) -> Tensor:

@@ -1,0 +1,122 @@
+"""Run folders and checkpoints: a run that was interrupted and resumed is the same run, bit for bit.
+
+A run folder holds config.json, progress.jsonl (a row per log interval), checkpoint.npz (all that the run needs to go on)
+and best.npz (the parameters at the best score). Parameters are stored under "theta/<name>", running statistics under
+"statistics/<name>".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from a3cs_hw.files import UserError, read_bytes, read_npz, write_bytes, write_json, write_npz
+from a3cs_ref.autodiff.tensor import Tensor
+
+CHECKPOINT = ("a3cs-checkpoint", 1)
+RUN = ("a3cs-run", 1)
+
+
+class RunFolder:
+    """The files of one run."""
+
+    def __init__(self, path: str | os.PathLike[str]):
+        self.path = Path(path)
+        self.checkpoint = self.path / "checkpoint.npz"
+        self.best = self.path / "best.npz"
+        self.progress = self.path / "progress.jsonl"
+        self.config = self.path / "config.json"
+
+    def start(self, kind: str, config: Mapping[str, Any], resume: bool) -> bool:
+        """Make the folder ready for a run; True if there is a checkpoint to go on from.
+
+        A folder that already holds a run is refused without `resume`, and with it if it was made by another command.
+        """
+        if not resume:
+            if self.config.exists() or self.checkpoint.exists():
+                raise UserError(f"{self.path} already holds a run; continue it with --resume or choose another --out")
+            write_json(self.config, {"format": RUN[0], "version": RUN[1], "kind": kind, "config": config})
+            return False
+        if not self.config.exists():
+            raise UserError(f"{self.path} holds no run to resume; start it without --resume")
+        return self.checkpoint.exists()
+
+    def log(self, row: Mapping[str, Any]) -> None:
+        """Append a row to progress.jsonl."""
+        try:
+            with open(self.progress, "a") as file:
+                file.write(json.dumps(row) + "\n")
+        except OSError as error:
+            raise UserError(f"cannot write {self.progress}: {error.strerror}; free space and go on with --resume") from error
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows logged so far."""
+        if not self.progress.exists():
+            return []
+        return [json.loads(line) for line in read_bytes(self.progress).decode().splitlines() if line.endswith("}")]
+
+    def forget_after(self, step: int) -> None:
+        """Drop rows later than the checkpoint: the resumed run writes them again."""
+        rows = [row for row in self.rows() if row["step"] <= step]
+        write_bytes(self.progress, "".join(json.dumps(row) + "\n" for row in rows).encode())
+
+
+def save_checkpoint(path: str | os.PathLike[str], header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+    """Write a checkpoint atomically. The header says what it is a checkpoint of (`network`, `actions`, `game`, ...)."""
+    write_npz(path, {"format": CHECKPOINT[0], "version": CHECKPOINT[1], **header}, arrays)
+
+
+def load_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Header and arrays of a checkpoint; UserError if it is missing, damaged, or not a checkpoint."""
+    return read_npz(path, *CHECKPOINT)
+
+
+def group(arrays: Mapping[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
+    """The arrays stored under "<name>/", without the prefix."""
+    return {key[len(name) + 1 :]: value for key, value in arrays.items() if key.startswith(name + "/")}
+
+
+def prefixed(name: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays under "<name>/"."""
+    return {f"{name}/{key}": value for key, value in arrays.items()}
+
+
+def load_parameters(parameters: Mapping[str, Tensor], values: Mapping[str, np.ndarray], where: str) -> None:
+    """Copy stored values into parameters; UserError unless names and shapes are the same."""
+    common = set(parameters) & set(values)
+    odd = sorted(set(parameters) ^ set(values)) + [name for name in common if parameters[name].shape != values[name].shape]
+    if odd:
+        raise UserError(f"{where}: holds another network ({odd[0]!r} does not fit); give the checkpoint of this one")
+    for name, parameter in parameters.items():
+        parameter.data[...] = values[name]
+
+
+class Interrupt:
+    """Whether Ctrl-C (or SIGTERM) was pressed: the loop looks at it between iterations, saves, and stops."""
+
+    requested = False
+
+    def _request(self, *_: object) -> None:
+        self.requested = True
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[Interrupt]:
+    """Turn Ctrl-C and SIGTERM into a flag for the length of the block."""
+    interrupt = Interrupt()
+    try:
+        previous = {number: signal.signal(number, interrupt._request) for number in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:  # not the main thread: leave signals to whoever owns it
+        previous = {}
+    try:
+        yield interrupt
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

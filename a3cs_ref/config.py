@@ -1,0 +1,99 @@
+"""Configuration: dataclasses with a sentence a field; the command line is built from them.
+
+A field is declared with `option(default, sentence)`. Nested dataclasses are topics of their own; their fields appear on the
+command line under their own names, and in config.json under the topic.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import types
+import typing
+from typing import Any, TypeVar
+
+from a3cs_hw.files import UserError
+
+Config = TypeVar("Config")
+
+
+def option(default: Any, sentence: str, choices: tuple[str, ...] | None = None) -> Any:
+    """A configuration field: its default, one sentence about it, and the values it may take if they are few."""
+    return dataclasses.field(default=default, metadata={"help": sentence, "choices": choices})
+
+
+def topic(kind: type) -> Any:
+    """A field that is a configuration of its own."""
+    return dataclasses.field(default_factory=kind)
+
+
+def leaves(kind: type, prefix: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], dataclasses.Field, type]]:
+    """Every plain field of a configuration, nested ones included: (path of names, field, type)."""
+    hints = typing.get_type_hints(kind)
+    found = []
+    for field in dataclasses.fields(kind):
+        path = (*prefix, field.name)
+        if dataclasses.is_dataclass(hints[field.name]):
+            found += leaves(hints[field.name], path)
+        else:
+            found.append((path, field, hints[field.name]))
+    return found
+
+
+def add_arguments(parser: argparse.ArgumentParser, kind: type, skip: tuple[str, ...] = ()) -> None:
+    """A --option for every field of a configuration, its sentence and default as help. `skip`: names handled elsewhere."""
+    for path, field, hint in leaves(kind):
+        if path[-1] in skip:
+            continue
+        arguments: dict[str, Any] = {"default": argparse.SUPPRESS, "dest": ".".join(path), "choices": field.metadata["choices"]}
+        if hint is bool:
+            arguments |= {"action": argparse.BooleanOptionalAction}
+            del arguments["choices"]
+        else:
+            arguments |= {"type": _plain(hint), "metavar": None if arguments["choices"] else path[-1].upper()}
+        help_text = f"{field.metadata['help']} (default: {field.default})".replace("%", "%%")
+        parser.add_argument(f"--{path[-1].replace('_', '-')}", help=help_text, **arguments)
+
+
+def from_arguments(kind: type[Config], arguments: argparse.Namespace, base: Config | None = None) -> Config:
+    """The configuration that a parsed command line asks for, on top of `base` (default: the defaults)."""
+    config = kind() if base is None else base
+    for path, _, _ in leaves(kind):
+        name = ".".join(path)
+        if hasattr(arguments, name):
+            config = _replaced(config, path, getattr(arguments, name))
+    return config
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """The configuration as plain values, for config.json."""
+    return dataclasses.asdict(config)
+
+
+def from_dict(kind: type[Config], values: dict[str, Any], where: str) -> Config:
+    """The configuration that was written by to_dict; UserError on an unknown field or a value of the wrong type."""
+    hints = typing.get_type_hints(kind)
+    arguments = {}
+    for name, value in values.items():
+        if name not in hints:
+            raise UserError(f"{where}: unknown field {name!r}; this release knows {', '.join(hints)}")
+        if dataclasses.is_dataclass(hints[name]):
+            value = from_dict(hints[name], value, where)
+        elif not isinstance(value, (int, float) if _plain(hints[name]) is float else _plain(hints[name])):
+            if not (value is None and _plain(hints[name]) is not hints[name]):
+                raise UserError(f"{where}: field {name!r} is {value!r}, not a {_plain(hints[name]).__name__}")
+        arguments[name] = value
+    return kind(**arguments)
+
+
+def _plain(hint: Any) -> type:
+    """The type behind `T | None`."""
+    if isinstance(hint, types.UnionType):
+        return next(argument for argument in typing.get_args(hint) if argument is not type(None))
+    return hint
+
+
+def _replaced(config: Any, path: tuple[str, ...], value: Any) -> Any:
+    if len(path) > 1:
+        value = _replaced(getattr(config, path[0]), path[1:], value)
+    return dataclasses.replace(config, **{path[0]: value})

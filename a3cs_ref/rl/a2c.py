@@ -1,0 +1,114 @@
+"""Advantage actor-critic: play a rollout, compare with its returns, walk the tape backwards, step. Sec. III and Eq. 12-15."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from a3cs_ref.autodiff.ops import concatenate, log_softmax
+from a3cs_ref.autodiff.tensor import Tape, Tensor
+from a3cs_ref.checkpoint import group, load_parameters, prefixed
+from a3cs_ref.config import option, topic
+from a3cs_ref.nn.actor_critic import ActorCritic
+from a3cs_ref.nn.build import build_network, parse_net
+from a3cs_ref.nn.layers import MOMENTUM
+from a3cs_ref.optim import OptimConfig, RMSProp, clip_gradients, learning_rate
+from a3cs_ref.rl.losses import LossConfig, Targets, task_loss
+from a3cs_ref.rl.rollout import Player, Rollout, RolloutConfig, lambda_returns
+from a3cs_ref.rng import generator
+
+
+@dataclass
+class TrainConfig:
+    """One training of one network on one game."""
+
+    game: str = option("breakout", "the game: catch, bricks, or any Atari ROM of ale-py")
+    net: str = option("vanilla", "vanilla, vanilla2 (two dense streams), resnet14/20/38/74, or the path of an agent.json")
+    steps: int = option(30_000_000, "agent steps, summed over environments (paper: 3e7)")
+    seed: int = option(0, "seed of every generator of the run")
+    norm: str = option("none", "normalisation: none, or bn with running statistics as constants", ("none", "bn"))
+    log_every: int = option(10_000, "agent steps between rows of progress.jsonl")
+    checkpoint_every: int = option(50_000, "agent steps between checkpoints")
+    rollout: RolloutConfig = topic(RolloutConfig)
+    loss: LossConfig = topic(LossConfig)
+    optim: OptimConfig = topic(OptimConfig)
+
+
+def make_targets(rollout: Rollout, config: RolloutConfig, teacher: ActorCritic | None) -> Targets:
+    """What the loss of a rollout is measured against: delta, returns, and the teacher's view of the same frames."""
+    returns = lambda_returns(rollout, config.gamma, config.td_lambda)
+    values = np.stack([value.data for value in rollout.values])
+    rows = returns.size
+    targets = Targets(rollout.actions.reshape(rows), (returns - values).reshape(rows), returns.reshape(rows),
+                      ~rollout.forced.reshape(rows))  # fmt: skip
+    if teacher is not None:
+        logits, teacher_values = teacher(rollout.frames.reshape(rows, *rollout.frames.shape[2:]))
+        targets.teacher_log_pi, targets.teacher_values = log_softmax(logits).data, teacher_values.data
+    return targets
+
+
+def rollout_loss(rollout: Rollout, targets: Targets, config: LossConfig) -> tuple[Tensor, dict[str, float]]:
+    """L_task, Eq. 12, of a rollout (on the rollout's tape), and its terms by name."""
+    return task_loss(concatenate(rollout.logits), concatenate(rollout.values), targets, config)
+
+
+class Trainer:
+    """A2C on one network: `iterate` is one rollout and one update of theta.
+
+    A run's state is the player's, theta, the running statistics and RMSProp's v.
+    """
+
+    kind = "train"
+
+    def __init__(self, config: TrainConfig, teacher: ActorCritic | None = None, threads: int = 1):
+        self.config = config
+        self.teacher = teacher
+        self.network = parse_net(config.net)
+        self.player = Player(config.game, config.rollout, config.seed, threads)
+        self.agent = build_network(self.network, self.player.env.num_actions, config.norm)
+        self.agent.initialise(generator(config.seed, "weights"))
+        self.optimizer = RMSProp(self.agent.parameters(), config.optim)
+
+    def iterate(self) -> dict[str, float]:
+        """One rollout, one update. Returns what the log averages."""
+        config, tape = self.config, Tape()
+        rollout = self.player.collect(self.agent, tape)
+        targets = make_targets(rollout, config.rollout, self.teacher)
+        loss, terms = rollout_loss(rollout, targets, config.loss)
+        tape.backward(loss)
+        norm = clip_gradients(self.agent.parameters().values(), config.optim.clip)
+        self.optimizer.step(learning_rate(config.optim, self.player.steps / config.steps))
+        self.agent.update_statistics(rollout.frames[-1], MOMENTUM)
+        return terms | {"gradient_norm": norm}
+
+    def header(self) -> dict[str, Any]:
+        """What the parameters are parameters of: enough to build the network again."""
+        return {**self.network, "norm": self.config.norm, "actions": self.player.env.num_actions, "game": self.player.env.name}
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """theta and the running statistics, as a checkpoint stores them."""
+        theta = {name: parameter.data for name, parameter in self.agent.parameters().items()}
+        return prefixed("theta", theta) | prefixed("statistics", self.agent.statistics())
+
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Header entries and arrays beyond the weights that a resumed run needs."""
+        header, arrays = self.player.state()
+        return {"player": header}, prefixed("player", arrays) | prefixed("rmsprop", self.optimizer.state())
+
+    def restore(self, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], where: str) -> None:
+        """Go on from a checkpoint."""
+        load_parameters(self.agent.parameters(), group(arrays, "theta"), where)
+        self.agent.set_statistics(group(arrays, "statistics"))
+        self.optimizer.load(group(arrays, "rmsprop"))
+        self.player.restore(header["player"], group(arrays, "player"))
+
+
+def load_agent(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], where: str) -> ActorCritic:
+    """The actor-critic stored in a checkpoint or a shipped teacher (float16 weights are widened to float32)."""
+    agent = build_network(dict(header), header["actions"], header["norm"])
+    load_parameters(agent.parameters(), group(arrays, "theta"), where)
+    agent.set_statistics(group(arrays, "statistics"))
+    return agent

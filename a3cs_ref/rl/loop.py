@@ -1,0 +1,109 @@
+"""The loop around a learner: iterate, log, keep the best, save, and stop cleanly. Training and co-search share it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from a3cs_hw.files import UserError
+from a3cs_ref.checkpoint import RunFolder, interruptible, load_checkpoint, save_checkpoint
+from a3cs_ref.config import to_dict
+from a3cs_ref.rl.rollout import Player
+
+WINDOW = 100  # episodes in the running mean of the score
+ENOUGH = 20  # episodes before a mean may count as the best
+
+Report = Callable[[Mapping[str, Any]], None]
+
+
+class Learner(Protocol):
+    """What the loop needs of a learner (Trainer, CoSearch)."""
+
+    kind: str
+    config: Any  # with steps, log_every, checkpoint_every
+    player: Player
+
+    def iterate(self) -> dict[str, float]: ...
+
+    def header(self) -> dict[str, Any]: ...
+
+    def weights(self) -> dict[str, np.ndarray]: ...
+
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]: ...
+
+    def restore(self, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], where: str) -> None: ...
+
+
+def run(learner: Learner, folder: RunFolder, resume: bool, report: Report) -> bool:
+    """Run the learner to the end of its steps. True if it got there, False if it was interrupted (after saving).
+
+    `report` is called with every row that is logged. The folder must be new, or hold this run's checkpoint with `resume`.
+    """
+    best = -np.inf
+    if folder.start(learner.kind, to_dict(learner.config), resume):
+        header, arrays = load_checkpoint(folder.checkpoint)
+        if header["config"] != to_dict(learner.config):
+            raise UserError(f"{folder.checkpoint}: belongs to another configuration; resume with the command that began it")
+        learner.restore(header, arrays, str(folder.checkpoint))
+        folder.forget_after(learner.player.steps)
+        best = header["best"]
+    interval = _Interval(learner.player.steps)
+    with interruptible() as interrupt:
+        while learner.player.steps < learner.config.steps and not interrupt.requested:
+            before = learner.player.steps
+            interval.add(learner.iterate())
+            if _crossed(before, learner.player.steps, learner.config.log_every):
+                row = interval.row(learner.player)
+                folder.log(row)
+                report(row)
+                best = _keep_best(learner, folder, row, best)
+                interval = _Interval(learner.player.steps)
+            if _crossed(before, learner.player.steps, learner.config.checkpoint_every):
+                _save(learner, folder, best)
+        _save(learner, folder, best)
+    return learner.player.steps >= learner.config.steps
+
+
+def _crossed(before: int, after: int, every: int) -> bool:
+    return before // every != after // every
+
+
+def _save(learner: Learner, folder: RunFolder, best: float) -> None:
+    header, arrays = learner.state()
+    about = {"config": to_dict(learner.config), "best": best, "steps": learner.player.steps}
+    save_checkpoint(folder.checkpoint, {**learner.header(), **about, **header}, learner.weights() | arrays)
+
+
+def _keep_best(learner: Learner, folder: RunFolder, row: Mapping[str, Any], best: float) -> float:
+    """Write best.npz if the running mean is the highest yet. Returns the highest."""
+    if row["score"] is None or row["episodes"] < ENOUGH or row["score"] <= best:
+        return best
+    about = {"config": to_dict(learner.config), "score": row["score"], "steps": row["step"]}
+    save_checkpoint(folder.best, {**learner.header(), **about}, learner.weights())
+    return row["score"]
+
+
+class _Interval:
+    """Averages between two rows of the log."""
+
+    def __init__(self, step: int):
+        self.began, self.step = time.perf_counter(), step
+        self.terms: list[dict[str, float]] = []
+
+    def add(self, terms: dict[str, float]) -> None:
+        self.terms.append(terms)
+
+    def row(self, player: Player) -> dict[str, Any]:
+        """The row: agent step, mean score of the last episodes, speed, and the mean of every term."""
+        recent = [score for _, score in player.finished[-WINDOW:]]
+        seconds = time.perf_counter() - self.began
+        names = self.terms[0]
+        return {
+            "step": player.steps,
+            "episodes": len(player.finished),
+            "score": round(float(np.mean(recent)), 4) if recent else None,
+            "steps_per_s": round((player.steps - self.step) / seconds, 1),
+        } | {name: round(float(np.mean([terms[name] for terms in self.terms])), 6) for name in names}

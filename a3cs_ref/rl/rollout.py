@@ -1,0 +1,143 @@
+"""Rollouts: a few agent steps in all environments, time-major [T, N], and the returns computed from them.
+
+theta does not change inside a rollout, so the forward passes of acting are the forward passes of the update: the tape that
+was written while acting is the tape that is walked backwards. No second forward is run, and nothing is approximated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from a3cs_ref.autodiff.tensor import Tape, Tensor
+from a3cs_ref.config import option
+from a3cs_ref.rl.envs import make_env, replay
+from a3cs_ref.rng import generator, restored, state_of
+
+Policy = Callable[[np.ndarray, Tape | None], tuple[Tensor, Tensor]]  # frames (N, 4, 84, 84), tape -> logits, values
+
+
+@dataclass
+class RolloutConfig:
+    """How experience is gathered and turned into returns."""
+
+    num_envs: int = option(16, "environments played side by side")
+    rollout: int = option(5, "agent steps in each environment between updates, L of Algorithm 1 (paper: 5)")
+    gamma: float = option(0.99, "discount factor of Eq. 1 (paper: 0.99)")
+    td_lambda: float = option(1.0, "1: n-step return over the rollout; 0: the one-step delta of Eq. 3 (the paper's, slower here)")
+    renew_every: int = option(500_000, "agent steps after which the environments are made afresh, so that resuming stays quick")
+
+
+@dataclass
+class Rollout:
+    """What T agent steps in N environments left behind. Rewards are clipped to [-1, 1]."""
+
+    frames: np.ndarray  # (T, N, 4, 84, 84) uint8
+    actions: np.ndarray  # (T, N) int64
+    rewards: np.ndarray  # (T, N) float32
+    terminal: np.ndarray  # (T, N) bool: the return is cut
+    truncated: np.ndarray  # (T, N) bool: the return continues with final_values
+    forced: np.ndarray  # (T, N) bool: the environment replaced the action
+    final_values: np.ndarray  # (T, N) float32: V of the last observation where truncated
+    bootstrap: np.ndarray  # (N,) float32: V(s_T)
+    logits: list[Tensor]  # T times (N, A), on the tape
+    values: list[Tensor]  # T times (N,), on the tape
+
+
+def sample_actions(logits: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """a ~ pi(a|s) = softmax(logits), by the Gumbel maximum: argmax_a (logit_a + g_a). (N, A) -> (N,) int64."""
+    return np.argmax(logits + rng.gumbel(size=logits.shape), axis=1)
+
+
+def lambda_returns(rollout: Rollout, gamma: float, td_lambda: float) -> np.ndarray:
+    """Return targets G_t (T, N): G_t = r_t + gamma ((1 - lambda) V(s_{t+1}) + lambda G_{t+1}), with G_T = V(s_T).
+
+    lambda = 1 is the n-step return, lambda = 0 the one-step target of Eq. 3. A terminal step has no future; the future of
+    a truncated one is V of its last observation.
+    """
+    returns = np.empty_like(rollout.rewards)
+    values = [value.data for value in rollout.values] + [rollout.bootstrap]
+    following = rollout.bootstrap
+    for t in reversed(range(len(rollout.rewards))):
+        future = (1 - td_lambda) * values[t + 1] + td_lambda * following
+        future = np.where(rollout.truncated[t], rollout.final_values[t], future)
+        following = rollout.rewards[t] + gamma * np.where(rollout.terminal[t], 0.0, future)
+        returns[t] = following
+    return returns
+
+
+class Player:
+    """The environments of a run, and what a resumed run needs to find them exactly as they were.
+
+    The environments are deterministic given their seed and the actions, so their state is the action log since they were
+    made (a byte a step). They are made afresh every `renew_every` agent steps so that replaying the log stays short; a
+    rollout's end is a truncation anyway. `finished` collects (agent step, score) of the episodes that ended.
+    """
+
+    def __init__(self, game: str, config: RolloutConfig, seed: int, threads: int = 1):
+        self.game, self.config, self.threads = game, config, threads
+        self.actions_rng = generator(seed, "actions")
+        self.seeds_rng = generator(seed, "environments")
+        self.steps = 0  # agent steps, summed over environments
+        self.finished: list[tuple[int, float]] = []
+        self._renew()
+
+    def _renew(self) -> None:
+        self.env_seed = int(self.seeds_rng.integers(2**31))
+        self.log: list[np.ndarray] = []
+        self.env = make_env(self.game, self.config.num_envs, self.env_seed, threads=self.threads)
+        self.frames = self.env.reset()
+
+    def collect(self, policy: Policy, tape: Tape) -> Rollout:
+        """Play one rollout with the policy, recorded on the tape."""
+        config = self.config
+        if len(self.log) * config.num_envs >= config.renew_every:
+            self.env.close()
+            self._renew()
+        rows: list[dict[str, np.ndarray]] = []
+        logits, values = [], []
+        for _ in range(config.rollout):
+            step_logits, step_values = policy(self.frames, tape)
+            actions = sample_actions(step_logits.data, self.actions_rng)
+            rows.append(self._step(policy, actions))
+            logits.append(step_logits)
+            values.append(step_values)
+        bootstrap = policy(self.frames, None)[1].data
+        stacked = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+        return Rollout(**stacked, bootstrap=bootstrap, logits=logits, values=values)
+
+    def _step(self, policy: Policy, actions: np.ndarray) -> dict[str, np.ndarray]:
+        """One agent step in every environment: the rollout's row."""
+        step = self.env.step(actions)
+        self.log.append(actions.astype(np.uint8))
+        self.steps += len(actions)
+        self.finished += [(self.steps, float(score)) for score in step.score[step.episode_over]]
+        final_values = np.zeros(len(actions), np.float32)
+        if step.truncated.any():
+            final_values[step.truncated] = policy(step.final_obs[step.truncated], None)[1].data
+        frames, self.frames = self.frames, step.obs
+        return {
+            "frames": frames, "actions": actions, "rewards": np.clip(step.reward, -1, 1), "terminal": step.terminal,
+            "truncated": step.truncated, "forced": step.forced, "final_values": final_values,
+        }  # fmt: skip
+
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Header entries and arrays of a checkpoint."""
+        log = np.array(self.log, np.uint8).reshape(-1, self.config.num_envs)
+        header = {
+            "steps": self.steps, "env_seed": self.env_seed,
+            "actions_rng": state_of(self.actions_rng), "seeds_rng": state_of(self.seeds_rng),
+        }  # fmt: skip
+        return header, {"log": log, "finished": np.array(self.finished, np.float64).reshape(-1, 2)}
+
+    def restore(self, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+        """Go back to a checkpoint: the environments are made from their seed and the action log is played again."""
+        self.steps, self.env_seed = header["steps"], header["env_seed"]
+        self.actions_rng, self.seeds_rng = restored(header["actions_rng"]), restored(header["seeds_rng"])
+        self.finished = [(int(step), float(score)) for step, score in arrays["finished"]]
+        self.log = list(arrays["log"])
+        self.env = make_env(self.game, self.config.num_envs, self.env_seed, threads=self.threads)
+        self.frames = replay(self.env, arrays["log"])
