@@ -114,3 +114,12 @@ def read_npz(
 def sha256(data: bytes) -> str:
     """Hexadecimal SHA-256 of `data`."""
     return hashlib.sha256(data).hexdigest()
+
+
+def read_npy(path: str | os.PathLike[str]) -> np.ndarray:
+    """The array of a .npy file. Pickles are refused."""
+    raw = read_bytes(path)
+    try:
+        return np.lib.format.read_array(io.BytesIO(raw), allow_pickle=False)
+    except Exception as error:  # a damaged header raises anything from ValueError to MemoryError
+        raise UserError(f"{path}: damaged or not a .npy array ({type(error).__name__}: {error})") from error
