@@ -26,6 +26,7 @@ from a3cs_ref.rl.step import FRAME_CAP, FRAME_SIZE, FRAME_SKIP, STACK, Step, che
 
 INSTALL = "pip install 'a3cs-ref[atari]'"
 NOOP_FRAMES = 30
+TWO_PLAYER_ROMS = ("combat", "joust", "maze_craze", "warlords")  # loading one ends the whole process
 NEEDS_FIRE = frozenset({"breakout"})
 
 
@@ -35,12 +36,12 @@ def installed() -> bool:
 
 
 def rom_names() -> list[str]:
-    """Every ROM that ale-py ships, in snake_case; none without ale-py."""
+    """Every ROM that ale-py ships and can play, in snake_case; none without ale-py."""
     if not installed():
         return []
     from ale_py import roms
 
-    return sorted(roms.get_all_rom_ids())
+    return sorted(set(roms.get_all_rom_ids()) - set(TWO_PLAYER_ROMS))
 
 
 class AtariEnv:

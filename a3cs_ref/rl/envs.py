@@ -28,6 +28,8 @@ def find_game(name: str) -> str:
     wanted = _squeeze(name)
     if wanted in known:
         return known[wanted]
+    if wanted in map(_squeeze, atari.TWO_PLAYER_ROMS):
+        raise UserError(f"game '{name}' has no mode for one player; choose another game")
     near = [known[key] for key in difflib.get_close_matches(wanted, known, n=3, cutoff=0.6)]
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
     if not atari.installed():
@@ -49,6 +51,8 @@ def make_env(game: str, num_envs: int, seed: int, *, max_frames: int = FRAME_CAP
     (0: one a core); they change speed alone.
     """
     game = find_game(game)
+    if num_envs < 1 or seed < 0:
+        raise UserError(f"environments must be at least 1 and the seed at least 0, not {num_envs} and {seed}")
     if game in games.GAMES:
         return games.GAMES[game](num_envs, seed, max_frames=max_frames)
     return atari.AtariEnv(game, num_envs, seed, max_frames=max_frames, threads=threads)
