@@ -24,9 +24,9 @@ the first-level cache,
 
     for band of rows, block of output channels, kernel row i, T taps t
       for pixel (r, c) of the band              block[t, v] += x[(r S + i, c S) + t] dy[r, c, v]
-      add the block to dw[i, t, v] of this thread
+      add the block to dw[i, t, v] of this chunk of samples
 
-and the threads' sums are added at the end, in order.
+and the chunks' sums are added at the end, in order.
 
 Kernels are compiled for (P, vectors, bytes from pixel to pixel), the rest are arguments: one serves most layer shapes.
 """
@@ -38,7 +38,8 @@ import functools
 import numpy as np
 
 from a3cs_ref.kernels.halo import haloed, padded
-from a3cs_ref.kernels.native import address, compiled, inlined, launch
+from a3cs_ref.kernels.native import address, compiled, inlined
+from a3cs_ref.kernels.pool import launch, shares
 from a3cs_ref.kernels.simd import (
     ACCUMULATORS,
     FLOAT,
@@ -51,7 +52,6 @@ from a3cs_ref.kernels.simd import (
     word,
     zeros,
 )
-from a3cs_ref.kernels.threads import threads
 
 BAND_BYTES = 20 << 10  # what a band of dW may touch of x and dy: less than a first-level cache
 
@@ -102,7 +102,7 @@ def forward_kernel(p: int, columns: int, pixel: int):
     """One sample of a convolution whose blocks have p (and p - 1) pixels, `pixel` bytes apart in x."""
     q, w_tap = max(p - 1, 1), columns * LANES * FLOAT
 
-    def forward(arguments, sample, thread):
+    def forward(arguments, sample, chunk):
         x, x_sample, x_row = word(arguments, 0), word(arguments, 1), word(arguments, 2)
         w, bias, y, y_sample = word(arguments, 3), word(arguments, 4), word(arguments, 5), word(arguments, 6)
         y_row, y_pixel, residual, residual_sample = (
@@ -182,7 +182,7 @@ def forward(x, w, b, stride, pad, rectify, residual) -> np.ndarray:
 
 def dx(dy, w, x_shape, stride, pad) -> np.ndarray:
     """conv2d_dx of reference.py; N must be a multiple of LANES."""
-    k, (_, h, w_in, n), bias = w.shape[0], x_shape, np.zeros(w.shape[2], np.float32)
+    k, (_, h, w_in, _), bias = w.shape[0], x_shape, np.zeros(w.shape[2], np.float32)
     out = haloed(x_shape)
     if stride > k:
         out[...] = 0
@@ -221,18 +221,18 @@ def weights_kernel(taps: int, columns: int):
     """dW of one sample: blocks of `taps` (and taps - 1) taps x columns vectors of output channels."""
     fewer, width = max(taps - 1, 1), columns * LANES * FLOAT
 
-    def weights(arguments, sample, thread):
+    def weights(arguments, sample, chunk):
         x, x_sample, x_row, x_pixel = word(arguments, 0), word(arguments, 1), word(arguments, 2), word(arguments, 3)
         dy, dy_sample, dy_row, dy_pixel = word(arguments, 4), word(arguments, 5), word(arguments, 6), word(arguments, 7)
-        dw, dw_thread, dw_tap = word(arguments, 8), word(arguments, 9), word(arguments, 10)
-        db, db_thread = word(arguments, 11), word(arguments, 12)
+        dw, dw_chunk, dw_tap = word(arguments, 8), word(arguments, 9), word(arguments, 10)
+        db, db_chunk = word(arguments, 11), word(arguments, 12)
         blocks, rows, cols, band = word(arguments, 13), word(arguments, 14), word(arguments, 15), word(arguments, 16)
         kernel, wide, narrow, stride = word(arguments, 17), word(arguments, 18), word(arguments, 19), word(arguments, 20)
         pad, height = word(arguments, 21), word(arguments, 22)
         x += sample * x_sample
         dy += sample * dy_sample
-        dw += thread * dw_thread
-        db += thread * db_thread
+        dw += chunk * dw_chunk
+        db += chunk * db_chunk
         for top in range(0, rows, band):
             for b in range(blocks):
                 end = min(rows, top + band)
@@ -283,14 +283,14 @@ def dw(x, dy, w_shape, stride, pad) -> tuple[np.ndarray, np.ndarray]:
     columns = 2 if vectors % 2 == 0 else 1
     taps, wide, narrow = split(k * n, ACCUMULATORS // columns)
     band = max(1, BAND_BYTES // (cols * FLOAT * (columns * LANES + min(stride * n, 16 + taps))))
-    shares = min(threads(), max(samples, 1))
-    sums = np.zeros((shares, k * k * n + 1, m), np.float32)  # the last row of each thread is db
+    chunks = shares(samples)
+    sums = np.zeros((chunks, k * k * n + 1, m), np.float32)  # the last row of each chunk is db
     arguments = [
         address(wide_x), *wide_x.strides[:2], stride * n * FLOAT, address(dy), *dy.strides[:3],
         address(sums), sums.strides[0], m * FLOAT, address(sums) + k * k * n * m * FLOAT, sums.strides[0],
         vectors // columns, rows, cols, band, k, wide, narrow, stride, pad, height,
     ]  # fmt: skip
-    launch([(weights_kernel(taps, columns), arguments)], samples)
+    launch([(weights_kernel(taps, columns), arguments)], samples, chunks)
     total = sums[0]
     for other in sums[1:]:
         total += other

@@ -1,15 +1,8 @@
-"""How a fast kernel is compiled, kept on disk, and run over the samples of a batch by several threads.
+"""How a fast kernel is compiled and kept on disk.
 
-A kernel is a Python function (arguments, task, thread), three int64: the address of its arguments (an array of int64:
-addresses, strides and sizes in bytes), the sample to work on, and the thread it runs on. `compiled` turns it into machine
-code; `launch` runs one or several kernels, in order, over all samples, each thread taking a contiguous share:
-
-    for thread in parallel(threads):                 # samples in reference.py are the axis b of every equation
-        for sample in share of thread:
-            for kernel, arguments in stages: kernel(arguments, sample, thread)
-
-The share depends only on the number of threads: sums over samples are kept by thread and added in the order of threads,
-so that results are the same from run to run.
+A kernel is a Python function (arguments, task, chunk), three int64: the address of its arguments (an array of int64:
+addresses, strides and sizes in bytes), the sample to work on, and the share of samples to which that one belongs. `compiled`
+turns it into machine code; pool.py runs it over a batch.
 
 Machine code is kept in ~/.cache/a3cs-ref (A3CS_CACHE sets another place) in a folder named by a hash of the kernels'
 sources, Numba's version and the CPU, because Numba itself would not notice a change in another file or machine.
@@ -22,7 +15,6 @@ import functools
 import hashlib
 import os
 import pathlib
-import threading
 
 import numba
 import numpy as np
@@ -30,11 +22,8 @@ from llvmlite import binding
 from numba import types
 
 from a3cs_ref.kernels import simd
-from a3cs_ref.kernels.simd import call, word
-from a3cs_ref.kernels.threads import threads
 
-_WORD = 8  # bytes
-_launching = threading.Lock()  # not every threading layer of Numba may be entered by two threads at once
+WORD = 8  # bytes
 
 
 @functools.cache
@@ -59,7 +48,7 @@ def _on_disk():
         numba.config.CACHE_DIR = before
 
 
-def _compile(decorator, function):
+def _cached(decorator, function):
     """decorator(cache=True)(function), or without the cache where no folder can be written."""
     with _on_disk():
         try:
@@ -71,46 +60,18 @@ def _compile(decorator, function):
 def compiled(kernel):
     """Machine code of a kernel, from the disk if it is there. Closures may hold integers alone, or the disk is missed."""
     signature = types.void(types.int64, types.int64, types.int64)
-    return _compile(functools.partial(numba.cfunc, signature, error_model="numpy"), kernel)
+    return _cached(functools.partial(numba.cfunc, signature, error_model="numpy"), kernel)
+
+
+def compiled_function(arguments: int, function):
+    """Machine code of a function of `arguments` int64 that Python calls, without holding its lock meanwhile."""
+    signature = types.void(*[types.int64] * arguments)
+    return _cached(functools.partial(numba.njit, signature, error_model="numpy", nogil=True), function)
 
 
 def inlined(function):
     """A part of kernels: compiled into each of its callers."""
     return numba.njit(function, forceinline=True, error_model="numpy")
-
-
-def _serial(program, stages, length, tasks, count):
-    for task in range(tasks):
-        for stage in range(stages):
-            at = program + stage * length
-            call(word(at, 0), at + _WORD, task, 0)
-
-
-def _parallel(program, stages, length, tasks, count):
-    for thread in numba.prange(count):
-        for task in range(tasks * thread // count, tasks * (thread + 1) // count):
-            for stage in range(stages):
-                at = program + stage * length
-                call(word(at, 0), at + _WORD, task, thread)
-
-
-@functools.cache
-def _driver(parallel: bool):
-    signature = types.void(*[types.int64] * 5)
-    options = {"nogil": True, "error_model": "numpy", "parallel": parallel}
-    return _compile(functools.partial(numba.njit, signature, **options), _parallel if parallel else _serial)
-
-
-def launch(stages: list[tuple[object, list[int]]], tasks: int) -> None:
-    """Run every stage (kernel, arguments) on tasks 0 .. tasks - 1; a task goes through all stages on one thread.
-
-    Stages have the same number of arguments. The caller keeps the arrays behind the addresses alive.
-    """
-    program = np.array([[kernel.address, *arguments] for kernel, arguments in stages], np.int64)
-    count = min(threads(), tasks)
-    with _launching:
-        run = _driver(count > 1)
-        run(program.__array_interface__["data"][0], len(stages), program.strides[0], tasks, count)
 
 
 def address(array: np.ndarray) -> int:

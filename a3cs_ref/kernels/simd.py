@@ -1,7 +1,8 @@
 """The vector type of the fast kernels: LANES float32 in one register, as a Numba type with a handful of intrinsics.
 
-Compilers vectorise the plain loops of reference.py poorly, so the fast kernels say which register holds what. A `Block`
-is rows x columns LLVM vectors of float32, the accumulators of a kernel, which LLVM keeps in registers. The central operation is `outer`, one step of a matrix product:
+Compilers vectorise the plain loops of reference.py poorly, so the fast kernels say which register holds what. A `Block` is
+rows x columns LLVM vectors of float32, the accumulators of a kernel, which LLVM keeps in registers. The central operation
+is `outer`, one step of a matrix product:
 
     block[i, v] += x[i] * w[v]        x[i] one float, spread over all lanes; w[v] a vector of LANES output channels
 
@@ -69,6 +70,11 @@ def _pointer(builder, address, offset, kind):
     return builder.inttoptr(builder.add(address, offset), kind.as_pointer())
 
 
+def pointer_to(builder, address, index):
+    """LLVM pointer to the int64 number `index` at `address`."""
+    return _pointer(builder, address, builder.mul(index, _constant(8)), ir.IntType(64))
+
+
 def _load(builder, address, offset):
     return builder.load(_pointer(builder, address, offset, _vector), align=FLOAT)
 
@@ -96,7 +102,7 @@ def _zero():
     return ir.Constant(_vector, [0.0] * LANES)
 
 
-def _constant(builder, value):
+def _constant(value):
     return ir.Constant(ir.IntType(64), value)
 
 
@@ -113,8 +119,8 @@ def _block(builder, values):
 
 def _at(builder, address, row, step, column):
     """(address, byte offset) of vector `column` in row `row` of a block whose rows are `step` bytes apart."""
-    rows = builder.mul(step, _constant(builder, row))
-    return address, builder.add(rows, _constant(builder, column * LANES * FLOAT))
+    rows = builder.mul(step, _constant(row))
+    return address, builder.add(rows, _constant(column * LANES * FLOAT))
 
 
 @intrinsic
@@ -122,8 +128,7 @@ def word(typingctx, address, index):
     """The integer number `index` of an array of int64 at `address`: how a kernel receives its arguments."""
 
     def codegen(context, builder, signature, args):
-        offset = builder.mul(args[1], _constant(builder, 8))
-        return builder.load(_pointer(builder, args[0], offset, ir.IntType(64)))
+        return builder.load(pointer_to(builder, args[0], args[1]))
 
     return types.int64(types.int64, types.int64), codegen
 
@@ -170,7 +175,7 @@ def add_from(typingctx, block, address, step):
     def codegen(context, builder, signature, args):
         places = [_at(builder, args[1], i // block.columns, args[2], i % block.columns) for i in range(block.count)]
         old = _elements(builder, args[0], block.count)
-        return _block(builder, [builder.fadd(v, _load(builder, *place)) for v, place in zip(old, places)])
+        return _block(builder, [builder.fadd(v, _load(builder, *place)) for v, place in zip(old, places, strict=True)])
 
     return block(block, types.int64, types.int64), codegen
 
@@ -180,10 +185,10 @@ def outer(typingctx, block, x, step, w):
     """block[i, v] + x[i] w[v]: floats at x, x + step, ... (bytes), and the vectors of one row at w."""
 
     def codegen(context, builder, signature, args):
-        weights = [_load(builder, args[3], _constant(builder, v * LANES * FLOAT)) for v in range(block.columns)]
+        weights = [_load(builder, args[3], _constant(v * LANES * FLOAT)) for v in range(block.columns)]
         old, new = _elements(builder, args[0], block.count), []
         for row in range(block.rows):
-            spread = _splat(builder, args[1], builder.mul(args[2], _constant(builder, row)))
+            spread = _splat(builder, args[1], builder.mul(args[2], _constant(row)))
             new += [_multiply_add(builder, spread, w, old[row * block.columns + v]) for v, w in enumerate(weights)]
         return _block(builder, new)
 
@@ -200,7 +205,7 @@ def correlate(typingctx, block, terms, row_stride, term_stride, x, x_step, w, w_
 
     def codegen(context, builder, signature, args):
         def vectors(address, step, n):
-            return [_load(builder, address, builder.mul(step, _constant(builder, k))) for k in range(n)]
+            return [_load(builder, address, builder.mul(step, _constant(k))) for k in range(n)]
 
         xs = vectors(args[4], args[5], (block.rows - 1) * stride_i + (count - 1) * stride_j + 1)
         ws = vectors(args[6], args[7], count)
@@ -224,8 +229,8 @@ def relu(typingctx, block):
 
 
 @intrinsic
-def call(typingctx, function, arguments, task, thread):
-    """Call the compiled kernel at address `function` with (arguments, task, thread), all int64."""
+def call(typingctx, function, arguments, task, chunk):
+    """Call the compiled kernel at address `function` with (arguments, task, chunk), all int64."""
     kind = ir.FunctionType(ir.VoidType(), [ir.IntType(64)] * 3)
 
     def codegen(context, builder, signature, args):

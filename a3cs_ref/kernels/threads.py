@@ -1,7 +1,7 @@
 """Thread settings of everything that computes: one function owns them.
 
-The fast kernels share samples out among `threads()` threads by Numba; inside, BLAS is called by each of these threads and
-must not start threads of its own. With the reference kernels BLAS is what runs in parallel. A3CS_THREADS sets the number;
+The fast kernels run on a pool of `threads()` threads (pool.py); BLAS is called by each of these and must not start threads
+of its own. With the reference kernels BLAS is what runs in parallel. A3CS_THREADS sets the number;
 the default is the number of CPUs that this process may use.
 """
 
@@ -31,19 +31,14 @@ def threads() -> int:
 
 
 def set_threads(count: int | None = None) -> int:
-    """Use `count` threads (default: A3CS_THREADS, else every CPU), and tell Numba and BLAS; returns the number in use.
+    """Use `count` threads (default: A3CS_THREADS, else every CPU), and tell BLAS; returns the number in use.
 
-    With the fast kernels (Numba installed and in use) Numba gets all threads and BLAS one; otherwise BLAS gets them all.
+    With the fast kernels BLAS gets one thread, as the kernels' pool has them all; otherwise BLAS gets them all.
     """
     wanted = str(count if count is not None else os.environ.get("A3CS_THREADS") or available())
     if not wanted.isdigit() or int(wanted) < 1:
         raise UserError(f"A3CS_THREADS={wanted!r} is not a number of threads; use 1 or more")
-    number = min(int(wanted), available())
-    if _fast():
-        import numba
-
-        number = min(number, numba.config.NUMBA_NUM_THREADS)
-        numba.set_num_threads(number)
+    number = min(int(wanted), 64)
     for blas in _blas():
         blas(1 if _fast() else number)
     _chosen[:] = [number]

@@ -1,0 +1,185 @@
+"""The threads that run kernels: a few helpers that share a launch's samples with the thread that launched it.
+
+    for chunk in chunks:                    # claimed one by one by whoever is free
+        for sample in share of chunk:
+            for kernel, arguments in stages: kernel(arguments, sample, chunk)
+
+The thread that launches works too and waits only for chunks that a helper has already claimed, so a helper that the
+system does not schedule (another program has its core) costs nothing; OpenMP would wait for it. Which thread runs a chunk
+changes from run to run, which samples a chunk has does not: what is summed over samples is kept by chunk and added in
+order, so that results are the same bits from run to run.
+
+A launch is posted as one word, chunks << 32 | next chunk. A claim adds 1 to it: whoever gets next < chunks owns that chunk,
+of this very launch; the other words of the launch were written before and stay until all its chunks are done.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+import threading
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from a3cs_ref.kernels.native import WORD, address, compiled_function, inlined
+from a3cs_ref.kernels.simd import call, pointer_to, word
+from a3cs_ref.kernels.threads import threads
+
+# Words of a pool's state, each on a cache line of its own where threads write it.
+TICKET, DONE, PROGRAM, STAGES, LENGTH, TASKS, SLEEP = 0, 8, 16, 17, 18, 19, 20
+SPINS = 4000  # looks at the ticket before a helper goes to sleep, some 100 us
+PATIENCE = 2000  # looks at the helpers' progress before the launching thread gives up its core for a moment
+_INT = ir.IntType(64)
+
+
+@intrinsic
+def atomic_add(typingctx, address, index, amount):
+    """Add to word `index` at `address`, in one piece; returns what it held before."""
+
+    def codegen(context, builder, signature, args):
+        return builder.atomic_rmw("add", pointer_to(builder, args[0], args[1]), args[2], "acq_rel")
+
+    return types.int64(types.int64, types.int64, types.int64), codegen
+
+
+@intrinsic
+def atomic_load(typingctx, address, index):
+    """Word `index` at `address` as other threads last wrote it; what they wrote before is visible after."""
+
+    def codegen(context, builder, signature, args):
+        return builder.load_atomic(pointer_to(builder, args[0], args[1]), "acquire", 8)
+
+    return types.int64(types.int64, types.int64), codegen
+
+
+@intrinsic
+def atomic_store(typingctx, address, index, value):
+    """Write word `index` at `address`; whoever sees it sees all that was written before."""
+
+    def codegen(context, builder, signature, args):
+        builder.store_atomic(args[2], pointer_to(builder, args[0], args[1]), "release", 8)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), codegen
+
+
+@intrinsic
+def sleep(typingctx, function, microseconds):
+    """Call the C library's usleep, whose address is `function`."""
+
+    def codegen(context, builder, signature, args):
+        kind = ir.FunctionType(ir.IntType(32), [ir.IntType(32)])
+        builder.call(builder.inttoptr(args[0], kind.as_pointer()), [builder.trunc(args[1], ir.IntType(32))])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), codegen
+
+
+@inlined
+def work(state):
+    """Claim and run chunks until none is left."""
+    while True:
+        ticket = atomic_add(state, TICKET, 1)
+        chunk, chunks = ticket & 0xFFFFFFFF, ticket >> 32
+        if chunk >= chunks:
+            return
+        program, stages, length, tasks = word(state, PROGRAM), word(state, STAGES), word(state, LENGTH), word(state, TASKS)
+        for task in range(tasks * chunk // chunks, tasks * (chunk + 1) // chunks):
+            for stage in range(stages):
+                call(word(program + stage * length, 0), program + stage * length + WORD, task, chunk)
+        atomic_add(state, DONE, 1)
+
+
+def _run(state, program, stages, length, tasks, chunks):
+    """Post a launch, take part in it, return when all its chunks are done."""
+    atomic_store(state, PROGRAM, program)
+    atomic_store(state, STAGES, stages)
+    atomic_store(state, LENGTH, length)
+    atomic_store(state, TASKS, tasks)
+    atomic_store(state, DONE, 0)
+    atomic_store(state, TICKET, chunks << 32)
+    work(state)
+    looks = 0
+    while atomic_load(state, DONE) < chunks:
+        looks += 1
+        if looks > PATIENCE and word(state, SLEEP) != 0:
+            sleep(word(state, SLEEP), 20)
+
+
+def _serve(state):
+    """A helper's life between two sleeps: work on what is posted, look for more SPINS times."""
+    looks = 0
+    while looks < SPINS:
+        ticket = atomic_load(state, TICKET)
+        if (ticket & 0xFFFFFFFF) < (ticket >> 32):
+            work(state)
+            looks = 0
+        looks += 1
+
+
+class Pool:
+    """`count` threads: the launching one and count - 1 helpers, which sleep when there is nothing to do."""
+
+    def __init__(self, count: int):
+        self.words = np.zeros(32, np.int64)
+        self.state = address(self.words)
+        usleep = getattr(ctypes.CDLL(None), "usleep", None) if os.name == "posix" else None
+        self.words[SLEEP] = ctypes.cast(usleep, ctypes.c_void_p).value if usleep else 0
+        self.launching = threading.Lock()
+        self.run, serve = compiled_function(6, _run), compiled_function(1, _serve)
+        self.helpers = [_Helper(self.state, serve) for _ in range(count - 1)]
+
+    def launch(self, program: np.ndarray, tasks: int, chunks: int) -> None:
+        """Run all rows (kernel, arguments) of `program` on every task, in `chunks` shares."""
+        with self.launching:
+            if chunks > 1:
+                for helper in self.helpers:
+                    helper.wake()
+            self.run(self.state, address(program), len(program), program.strides[0], tasks, chunks)
+
+
+class _Helper:
+    """One helper thread. If it misses a launch (it was about to sleep), the others do the work."""
+
+    def __init__(self, state, serve):
+        self.state, self.serve = state, serve
+        self.asleep, self.bell = False, threading.Lock()
+        self.bell.acquire()
+        threading.Thread(target=self._live, name="a3cs-kernels", daemon=True).start()
+
+    def _live(self):
+        while True:
+            self.serve(self.state)
+            self.asleep = True
+            self.bell.acquire()
+
+    def wake(self):
+        """Called by one thread at a time."""
+        if self.asleep:
+            self.asleep = False
+            self.bell.release()
+
+
+_pool = functools.cache(Pool)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # a child process has no helpers: it starts its own
+
+
+def launch(stages: list[tuple[object, list[int]]], tasks: int, chunks: int | None = None) -> None:
+    """Run every stage (kernel, arguments) on tasks 0 .. tasks - 1; a task goes through all stages on one thread.
+
+    `chunks` is the number of shares (default: one a task). Stages have the same number of arguments; the caller keeps the
+    arrays behind the addresses alive.
+    """
+    if tasks > 0:
+        program = np.array([[kernel.address, *arguments] for kernel, arguments in stages], np.int64)
+        _pool(threads()).launch(program, tasks, min(chunks or tasks, tasks))
+
+
+def shares(tasks: int) -> int:
+    """Chunks for sums over samples: at least 4 whatever the number of threads, so that 1, 2 and 4 threads give equal bits."""
+    return max(1, min(tasks, max(4, threads())))
