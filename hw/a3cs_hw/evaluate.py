@@ -1,0 +1,176 @@
+"""The evaluation of many designs at once: cycles, resources, and by how much each limit is exceeded.
+
+This is what a search engine calls: index vectors of space.py in, arrays out, the same figures as predictor.py and
+resources.py for each design on its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from a3cs_hw.population import ChunkArrays, UnitArrays, pair_costs, unit_arrays
+from a3cs_hw.resources import LUTRAM_BITS, SHAPES
+from a3cs_hw.space import PARTS, Space, divide_bandwidth
+from a3cs_hw.template import INTERCONNECTS, ORDERS, Bits, default_bits
+from a3cs_hw.units import Unit
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Figures of S designs with P chunks on U units.
+
+    unit_cycles (S, U), chunk_cycles (S, P), dsp (S,), bram (S,), bandwidth (S,): int64, exact.
+    buffer_use (S, U): the largest need / share of a unit's three buffers. possible (S, U): no need exceeds its share.
+    limits: DSP, BRAM18 and bytes a cycle of the board; use (S, 3): use / limit of each, above 1 when exceeded.
+    """
+
+    unit_cycles: Array
+    chunk_cycles: Array
+    dsp: Array
+    bram: Array
+    bandwidth: Array
+    buffer_use: Array
+    possible: Array
+    limits: tuple[int, int, int]
+
+    @property
+    def epoch(self) -> Array:
+        """Cycles between two frames, (S,): clock / epoch is the throughput."""
+        return self.chunk_cycles.max(axis=1)
+
+    @property
+    def latency(self) -> Array:
+        """Cycles of one frame alone, (S,)."""
+        return self.unit_cycles.sum(axis=1)
+
+    @property
+    def use(self) -> Array:
+        """Use / limit of DSP, BRAM18 and bytes a cycle, (S, 3)."""
+        return np.stack([self.dsp, self.bram, self.bandwidth], axis=1) / np.array(self.limits)
+
+    @property
+    def impossible(self) -> Array:
+        """Share of the units whose tile exceeds a buffer, (S,)."""
+        return 1.0 - self.possible.mean(axis=1)
+
+    @property
+    def feasible(self) -> Array:
+        """True where the design fits the board and every unit its chunk, (S,)."""
+        within = (self.dsp <= self.limits[0]) & (self.bram <= self.limits[1]) & (self.bandwidth <= self.limits[2])
+        return within & self.possible.all(axis=1)
+
+
+class Evaluator:
+    """Evaluates index vectors of a space on one network: evaluator(indices) -> Evaluation.
+
+    units: the network, each unit's name a slot of the space. bits: by unit name, default 16-bit words with 8-bit frames.
+    """
+
+    def __init__(self, space: Space, units: Sequence[Unit], bits: Mapping[str, Bits] | None = None) -> None:
+        bits = bits or default_bits(units)
+        self.space, self.units = space, list(units)
+        self.arrays = unit_arrays(self.units, [bits[unit.name] for unit in units])
+        self.columns = np.array([space.slot_column(unit.name) for unit in units])
+        self.eight_bit = (self.arrays.x_bits <= 8) & (self.arrays.w_bits <= 8)  # (U,)
+        self.tables = {key: np.array(_numbers(key, values)) for key, values in space.choices.items()}
+        board = space.board
+        self.limits = (board.dsp, board.bram18, board.bytes_per_cycle)
+
+    def __call__(self, indices: Array) -> Evaluation:
+        """Figures of the designs of index vectors (S, M), as `Space.design_from(vector, units)` makes them."""
+        indices = np.asarray(indices)
+        allocation = indices[:, self.columns]  # (S, U)
+        member = allocation[:, None, :] == np.arange(self.space.chunks)[:, None]  # (S, P, U)
+        used = member.any(axis=2)
+        chunks = self._chunks(indices, used)  # (S, P)
+        samples, count = allocation.shape
+        pairs = chunks.take((np.repeat(np.arange(samples), count), allocation.reshape(-1)))  # (S U,)
+        units = self.arrays.take(np.tile(np.arange(count), samples))
+        cycles = pair_costs(units, pairs, self.space.ideal_memory, self.space.fill).cycles.reshape(samples, count)
+        needs = _resident_needs(chunks, self.arrays, member)
+        use, possible = _buffers(units, pairs, np.take_along_axis(needs, allocation, axis=1).reshape(-1))
+        eight = (~member | self.eight_bit).all(axis=2)
+        pes = chunks.rows * chunks.columns
+        return Evaluation(
+            unit_cycles=cycles,
+            chunk_cycles=(member * cycles[:, None, :]).sum(axis=2),
+            dsp=(used * np.where(eight, (pes + 1) // 2, pes)).sum(axis=1),
+            bram=(used * (chunks.input_bram + chunks.weight_bram + chunks.output_bram)).sum(axis=1),
+            bandwidth=(used * chunks.bytes_per_cycle).sum(axis=1) * (not self.space.ideal_memory),
+            buffer_use=use.reshape(samples, count),
+            possible=possible.reshape(samples, count),
+            limits=self.limits,
+        )
+
+    def _chunks(self, indices: Array, used: Array) -> ChunkArrays:
+        """The chunks of every design, each field (S, P)."""
+        fields, chunks = len(self.space.choices), self.space.chunks
+        choice = indices[:, : fields * chunks].reshape(len(indices), chunks, fields)
+        value = {key: self.tables[key][choice[:, :, place]] for place, key in enumerate(self.space.choices)}
+        bram = value["bram"][:, :, None] * value["split"] // PARTS  # (S, P, 3)
+        plain = {key: value[key] for key in ("rows", "columns", "interconnect", "tm", "tn", "tr", "tc", "order")}
+        return ChunkArrays(
+            **plain,
+            input_bram=bram[:, :, 0],
+            weight_bram=bram[:, :, 1],
+            output_bram=bram[:, :, 2],
+            resident=value["weights"],
+            bytes_per_cycle=divide_bandwidth(value["share"], used, self.space.board.bytes_per_cycle),
+        )
+
+
+def _numbers(key: str, values: Sequence) -> list:
+    """A parameter's choices as numbers, the codes of ChunkArrays."""
+    names = {"interconnect": INTERCONNECTS, "order": ORDERS}.get(key)
+    if names:
+        return [names.index(value) for value in values]
+    return [value == "resident" for value in values] if key == "weights" else list(values)
+
+
+def _banks(chunks: ChunkArrays) -> tuple[Array, Array, Array]:
+    """Banks of the three buffers: resources.banks for arrays."""
+    rows, columns = chunks.rows, chunks.columns
+    pes, kind = rows * columns, chunks.interconnect
+    m_n, m_c = kind == INTERCONNECTS.index("m_n"), kind == INTERCONNECTS.index("m_c")
+    return (
+        np.where(m_n | m_c, columns, pes),
+        np.where(m_n, pes, rows),
+        np.where(m_n, rows, np.where(m_c, pes, columns)),
+    )
+
+
+def _bank_bram(width: Array, depth: Array) -> Array:
+    """BRAM18 of banks: resources.bank_bram for arrays."""
+    blocks = [-(-width // w) * -(-depth // d) for w, d in SHAPES]
+    return np.where(width * depth <= LUTRAM_BITS, 0, np.minimum(np.minimum(blocks[0], blocks[1]), blocks[2]))
+
+
+def _resident_needs(chunks: ChunkArrays, units: UnitArrays, member: Array) -> Array:
+    """BRAM18 of weight buffers that hold all weights of their units, (S, P): resources.resident_bram for arrays."""
+    count = _banks(chunks)[1]
+    depth = (member * -(-units.weight_words // count[:, :, None])).sum(axis=2)
+    return count * _bank_bram((member * units.w_bits).max(axis=2), depth)
+
+
+def _buffers(units: UnitArrays, chunks: ChunkArrays, resident: Array) -> tuple[Array, Array]:
+    """Of pairs (B,): the largest need / share of the three buffers, and whether no need exceeds its share."""
+    tm, tn = np.minimum(chunks.tm, units.M), np.minimum(chunks.tn, units.N)
+    tr, tc = np.minimum(chunks.tr, units.R), np.minimum(chunks.tc, units.C)
+    box = ((tr - 1) * units.S + units.K) * ((tc - 1) * units.S + units.K)
+    words = (np.where(units.depthwise, tm, tn) * box, tm * tn * units.K**2, tm * tr * tc)
+    shares = (chunks.input_bram, chunks.weight_bram, chunks.output_bram)
+    use, possible = np.zeros(len(tm)), np.ones(len(tm), bool)
+    for place, (count, width, held, share) in enumerate(
+        zip(_banks(chunks), (units.x_bits, units.w_bits, units.acc_bits), words, shares, strict=True)
+    ):
+        need = 2 * count * _bank_bram(width, -(-held // count))
+        if place == 1:
+            need = np.where(chunks.resident, resident, need)
+        use = np.maximum(use, need / np.maximum(share, 1))
+        possible &= need <= share
+    return use, possible

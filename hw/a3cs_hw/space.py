@@ -1,0 +1,248 @@
+"""The space of designs: every searchable choice, its exact size, and the evaluation of many designs at once.
+
+A point of the space is an index vector, one index a parameter: for each of P chunks its choices (interconnect, PE rows and
+columns, loop order, tile sizes, buffer budget and split, weights streamed or resident, share of the bandwidth, register
+file and split), and for each slot of the network the chunk that runs it. These categorical parameters are Eq. 9's phi^m.
+
+    size = sum over k <= P of Stirling2(U, k) D^k          U slots, D designs of one chunk
+
+counts relabelled chunks once and leaves out empty ones. Shares of the bandwidth are not counted in D, since only their
+ratios matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from a3cs_hw.files import UserError
+from a3cs_hw.template import INTERCONNECTS, ORDERS, WEIGHTS, ZC706, Board, Chunk, Design
+from a3cs_hw.units import Unit
+
+PARTS = 8  # a split divides a buffer or register budget into eighths: input, weight, output
+SPLITS = ((2, 4, 2), (3, 3, 2), (3, 2, 3), (2, 3, 3), (4, 2, 2), (2, 2, 4), (1, 6, 1), (1, 5, 2), (5, 2, 1), (1, 3, 4))
+
+CHOICES: dict[str, tuple[Any, ...]] = {
+    "interconnect": INTERCONNECTS,
+    "rows": (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64),
+    "columns": (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64),
+    "order": ORDERS,
+    "tm": (4, 8, 12, 16, 24, 32, 48, 64, 128, 256),
+    "tn": (1, 2, 4, 8, 16, 24, 32, 48, 64, 128, 256),
+    "tr": (1, 2, 3, 4, 6, 7, 11, 14, 21, 42),
+    "tc": (1, 2, 3, 4, 6, 7, 11, 14, 21, 42),
+    "bram": (16, 32, 64, 128, 256, 512),
+    "split": SPLITS,
+    "weights": WEIGHTS,
+    "share": (1, 2, 3, 4, 6, 8, 12, 16),
+    "registers": (8, 16, 32, 64),
+    "register_split": SPLITS[:4],
+}
+ENERGY_ONLY = ("registers", "register_split")  # these never change cycles, DSP or BRAM
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One categorical parameter: of a chunk (`field` is a key of CHOICES) or of a slot (`field` is the slot's name)."""
+
+    name: str
+    choices: tuple[Any, ...]
+    field: str
+    chunk: int | None
+
+    @property
+    def is_slot(self) -> bool:
+        """True for the allocation of a slot to a chunk."""
+        return self.chunk is None
+
+
+@dataclass(frozen=True)
+class Space:
+    """The designs of up to `chunks` chunks for a network with these slots.
+
+    choices: values of every chunk parameter, those of CHOICES unless replaced. Index vectors have one entry a parameter,
+    in the order of `parameters`: all of chunk 0, all of chunk 1, ..., then the slots.
+    """
+
+    slots: tuple[str, ...]
+    chunks: int = 4
+    board: Board = ZC706
+    ideal_memory: bool = False
+    fill: int = 0
+    choices: Mapping[str, tuple[Any, ...]] = field(default_factory=lambda: dict(CHOICES))
+
+    def __post_init__(self) -> None:
+        if self.choices.keys() != CHOICES.keys():
+            raise UserError(f"space: the choices are {', '.join(CHOICES)}; found {', '.join(self.choices)}")
+        if not self.slots or len(set(self.slots)) != len(self.slots):
+            raise UserError("space: name every slot once, and at least one")
+        if not 1 <= self.chunks <= self.board.bytes_per_cycle:
+            raise UserError(f"space: 1 to {self.board.bytes_per_cycle} chunks (each needs a byte a cycle), not {self.chunks}")
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Every parameter, in the order of an index vector."""
+        of_chunks = [
+            Parameter(f"chunk{chunk}.{key}", tuple(values), key, chunk)
+            for chunk in range(self.chunks)
+            for key, values in self.choices.items()
+        ]
+        return (*of_chunks, *(Parameter(f"slot.{slot}", tuple(range(self.chunks)), slot, None) for slot in self.slots))
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """Number of choices of every parameter: int64 (M,)."""
+        of_chunk = [len(values) for values in self.choices.values()]
+        return np.array(of_chunk * self.chunks + [self.chunks] * len(self.slots), np.int64)
+
+    def column(self, chunk: int, key: str) -> int:
+        """Where a chunk's parameter stands in an index vector."""
+        return chunk * len(self.choices) + list(self.choices).index(key)
+
+    def slot_column(self, slot: str) -> int:
+        """Where a slot's allocation stands in an index vector; UserError for an unknown slot."""
+        if slot not in self.slots:
+            raise UserError(f"space: no slot {slot!r}; the slots are {', '.join(self.slots)}")
+        return self.chunks * len(self.choices) + self.slots.index(slot)
+
+    def count(self) -> int:
+        """The exact number of designs, relabelled chunks counted once."""
+        return count_designs(len(self.slots), self.chunks, self.chunk_designs())
+
+    def chunk_designs(self) -> int:
+        """D: designs of one chunk, without its share of the bandwidth."""
+        product = 1
+        for key, values in self.choices.items():
+            product *= 1 if key == "share" else len(values)
+        return product
+
+    def sample(self, rng: np.random.Generator, count: int = 1) -> np.ndarray:
+        """Uniform index vectors: int64 (count, M)."""
+        return rng.integers(0, self.sizes, (count, len(self.sizes)))
+
+    def design_from(self, indices: Sequence[int] | np.ndarray, units: Iterable[Unit] | None = None) -> Design:
+        """The design of one index vector (M,). It may not fit the board: resources.problems says.
+
+        The board's bandwidth is divided among the chunks that run one of `units` (by default: that hold any slot). Another
+        chunk gets what its share would be if it joined them.
+        """
+        vector = self._checked(indices)
+        allocation = {slot: int(vector[self.slot_column(slot)]) for slot in self.slots}
+        names = self.slots if units is None else [unit.name for unit in units]
+        used = np.isin(np.arange(self.chunks), [allocation[name] for name in names if self.slot_column(name) >= 0])
+        shares = np.array([self._value(vector, chunk, "share") for chunk in range(self.chunks)])
+        rates = divide_bandwidth(shares[None], used[None], self.board.bytes_per_cycle)[0]
+        chunks = tuple(self._chunk(vector, chunk, int(rates[chunk])) for chunk in range(self.chunks))
+        return Design(chunks, allocation, self.board, self.ideal_memory, self.fill)
+
+    def indices_of(self, design: Design, units: Iterable[Unit] | None = None) -> np.ndarray:
+        """The index vector (M,) of a design of this space; UserError when a value is none of the choices.
+
+        Shares are found from the bytes a cycle: the choice that comes closest, exact for a design of `design_from`.
+        """
+        if len(design.chunks) > self.chunks:
+            raise UserError(f"space: {self.chunks} chunks at most, the design has {len(design.chunks)}")
+        vector = np.zeros(len(self.sizes), np.int64)
+        for number, chunk in enumerate(design.chunks):
+            for key, value in _choices_of(chunk).items():
+                vector[self.column(number, key)] = self._place(key, value, number)
+        for slot in self.slots:
+            vector[self.slot_column(slot)] = design.chunk_of(slot)
+        names = self.slots if units is None else [unit.name for unit in units]
+        used = np.isin(np.arange(self.chunks), [design.chunk_of(name) for name in names])
+        rates = np.array([chunk.bytes_per_cycle for chunk in design.chunks])
+        places = self._nearest_shares(rates, used)
+        for number, place in enumerate(places):
+            vector[self.column(number, "share")] = place
+        return vector
+
+    def _checked(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+        vector = np.asarray(indices)
+        if vector.shape != self.sizes.shape or vector.dtype.kind not in "iu":
+            raise UserError(f"space: an index vector has {len(self.sizes)} integers, not {vector.dtype} {vector.shape}")
+        if (vector < 0).any() or (vector >= self.sizes).any():
+            wrong = int(np.flatnonzero((vector < 0) | (vector >= self.sizes))[0])
+            raise UserError(f"space: index {vector[wrong]} of {self.parameters[wrong].name} is not below {self.sizes[wrong]}")
+        return vector
+
+    def _value(self, vector: np.ndarray, chunk: int, key: str) -> Any:
+        return self.choices[key][vector[self.column(chunk, key)]]
+
+    def _chunk(self, vector: np.ndarray, number: int, rate: int) -> Chunk:
+        value = {key: self._value(vector, number, key) for key in self.choices}
+        bram = [value["bram"] * part // PARTS for part in value["split"]]
+        registers = [value["registers"] * part // PARTS for part in value["register_split"]]
+        plain = {key: value[key] for key in ("rows", "columns", "interconnect", "tm", "tn", "tr", "tc", "order", "weights")}
+        return Chunk(**plain, **_named("bram", bram), **_named("registers", registers), bytes_per_cycle=rate)
+
+    def _place(self, key: str, value: Any, chunk: int) -> int:
+        if value not in self.choices[key]:
+            raise UserError(f"space: chunk {chunk} has {key} {value}, which is not one of {self.choices[key]}")
+        return self.choices[key].index(value)
+
+    def _nearest_shares(self, rates: np.ndarray, used: np.ndarray) -> np.ndarray:
+        """Indices of shares, for the chunks of `rates`, whose division of the bandwidth is closest to `rates`."""
+        choices = np.array(self.choices["share"])
+        busy = np.flatnonzero(used)
+        trials = np.stack(np.meshgrid(*[np.arange(len(choices))] * len(busy), indexing="ij"), -1).reshape(-1, len(busy))
+        shares = np.ones((len(trials), self.chunks), np.int64)
+        shares[:, busy] = choices[trials]
+        got = divide_bandwidth(shares, np.broadcast_to(used, shares.shape), self.board.bytes_per_cycle)
+        best = trials[np.abs(got[:, busy] - rates[busy]).sum(axis=1).argmin()]
+        places = np.zeros(len(rates), np.int64)
+        places[busy] = best
+        total = int(choices[best].sum())
+        for idle in np.flatnonzero(~used[: len(rates)]):
+            alone = np.maximum(1, self.board.bytes_per_cycle * choices // (total + choices))
+            places[idle] = np.abs(alone - rates[idle]).argmin()
+        return places
+
+
+def _named(kind: str, parts: Sequence[int]) -> dict[str, int]:
+    return dict(zip((f"input_{kind}", f"weight_{kind}", f"output_{kind}"), parts, strict=True))
+
+
+def _choices_of(chunk: Chunk) -> dict[str, Any]:
+    """A chunk's values under the names of CHOICES, without its share."""
+    values = {key: getattr(chunk, key) for key in ("interconnect", "rows", "columns", "order", "tm", "tn", "tr", "tc", "weights")}
+    for key, split, kind in (("bram", "split", "bram"), ("registers", "register_split", "registers")):
+        parts = [getattr(chunk, f"{buffer}_{kind}") for buffer in ("input", "weight", "output")]
+        values[key] = sum(parts)
+        values[split] = tuple(PARTS * part // max(1, sum(parts)) for part in parts)
+    return values
+
+
+def divide_bandwidth(shares: np.ndarray, used: np.ndarray, total: int) -> np.ndarray:
+    """Bytes a cycle of every chunk from shares (S, P): whole numbers >= 1 that sum to `total` over the chunks used (S, P).
+
+    Everyone gets one byte, the rest goes by share; running sums are rounded down, so that nothing is lost. A chunk that is
+    not used gets what its share would bring if it joined the others.
+    """
+    weights = np.where(used, shares, 0)
+    sums = weights.sum(axis=1, keepdims=True)
+    rest = total - used.sum(axis=1, keepdims=True)
+    running = np.cumsum(weights, axis=1) * rest // np.maximum(sums, 1)
+    rates = 1 + np.diff(running, axis=1, prepend=0)
+    return np.where(used, rates, np.maximum(1, total * shares // (sums + shares)))
+
+
+def stirling2(n: int, k: int) -> int:
+    """Ways to divide n things into k sets, none empty."""
+    row = [1] + [0] * k
+    for _ in range(n):
+        row = [0] + [row[j - 1] + j * row[j] for j in range(1, k + 1)]
+    return row[k]
+
+
+def count_designs(slots: int, chunks: int, chunk_designs: int) -> int:
+    """sum over k <= chunks of Stirling2(slots, k) D^k: allocations of slots to chunks that are alike but for their choices."""
+    return sum(stirling2(slots, k) * chunk_designs**k for k in range(1, chunks + 1))
+
+
+def agent_slots(cells: int = 12) -> tuple[str, ...]:
+    """The slots of the supernet's agents: stem, three a cell, fc and the two heads; an agent leaves some of them empty."""
+    parts = ("expand", "depthwise", "output")
+    return ("stem", *(f"cell{cell:02d}.{part}" for cell in range(1, cells + 1) for part in parts), "fc", "logits", "value")
