@@ -84,6 +84,10 @@ class Trainer:
         self.agent.update_statistics(rollout.frames[-1], MOMENTUM)
         return terms | {"gradient_norm": norm}
 
+    def snapshot(self) -> dict[str, Any]:
+        """What a row of the log says of the moment, beside averages."""
+        return {"lr": learning_rate(self.config.optim, self.player.steps / self.config.steps)}
+
     def header(self) -> dict[str, Any]:
         """What the parameters are parameters of: enough to build the network again."""
         return {**self.network, "norm": self.config.norm, "actions": self.player.env.num_actions, "game": self.player.env.name}

@@ -28,6 +28,8 @@ class Learner(Protocol):
 
     def iterate(self) -> dict[str, float]: ...
 
+    def snapshot(self) -> dict[str, Any]: ...
+
     def header(self) -> dict[str, Any]: ...
 
     def weights(self) -> dict[str, np.ndarray]: ...
@@ -56,7 +58,7 @@ def run(learner: Learner, folder: RunFolder, resume: bool, report: Report) -> bo
             before = learner.player.steps
             interval.add(learner.iterate())
             if _crossed(before, learner.player.steps, learner.config.log_every):
-                row = interval.row(learner.player)
+                row = interval.row(learner.player) | learner.snapshot()
                 folder.log(row)
                 report(row)
                 best = _keep_best(learner, folder, row, best)

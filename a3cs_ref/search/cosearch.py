@@ -1,0 +1,232 @@
+"""Algorithm 1: the co-search of agent and accelerator.
+
+    repeat
+        sample a path by Gumbel-Softmax (Eq. 6) and play L agent steps with it
+        update phi on the sampled network, giving hw(phi*) (Eq. 9)
+        L_task of Eq. 12 on the rollout; L_cost of Eq. 8 on hw(phi*)
+        theta <- theta - eta_1 grad L_task;   alpha <- alpha - eta_2 grad (L_task + lambda L_cost)
+    until t > T_max
+
+One sample serves a whole rollout: acting, the update and the cost see the same net(alpha), which keeps learning on-policy.
+Schemes: one-level updates theta and alpha on the same rollout; bi-level alternates, theta on even rollouts and alpha on
+odd ones (first order); direct is one-level without a teacher (Direct-NAS of Fig. 2).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from a3cs_hw.files import UserError
+from a3cs_hw.template import BOARDS, Design
+from a3cs_hw.units import FRAMES, Unit, count_macs
+from a3cs_ref.autodiff.tensor import Tape, Tensor
+from a3cs_ref.checkpoint import group, load_parameters, prefixed
+from a3cs_ref.config import option, topic
+from a3cs_ref.nn.actor_critic import ActorCritic
+from a3cs_ref.nn.cells import CELLS, OPERATORS, agent_units, all_slots, cell_shapes, operator_units
+from a3cs_ref.nn.layers import MOMENTUM
+from a3cs_ref.nn.supernet import SuperNet
+from a3cs_ref.optim import Adam, OptimConfig, RMSProp, clip_gradients, learning_rate
+from a3cs_ref.rl.a2c import make_targets, rollout_loss
+from a3cs_ref.rl.evaluate import evaluate, policy_from_logits
+from a3cs_ref.rl.losses import LossConfig
+from a3cs_ref.rl.rollout import Player, RolloutConfig
+from a3cs_ref.rng import generator, restored, state_of
+from a3cs_ref.search.accelerator_search import AcceleratorSearch, SearchConfig
+from a3cs_ref.search.cost import layer_costs
+from a3cs_ref.search.gumbel import GumbelConfig, fixed_choices, probabilities, relaxed_choices, sample_path, temperature
+from a3cs_ref.search.penalty import PenaltyConfig, cost_gradient, relative, weight
+
+SCHEMES = ("one-level", "bi-level", "direct")
+
+
+@dataclass
+class CoSearchConfig:
+    """One co-search on one game."""
+
+    game: str = option("breakout", "the game: catch, bricks, or any Atari ROM of ale-py")
+    steps: int = option(30_000_000, "agent steps, summed over environments (paper: 3e7)")
+    seed: int = option(0, "seed of every generator of the run")
+    scheme: str = option("one-level", "how theta and alpha take turns (Sec. IV-A, V-D)", SCHEMES)
+    norm: str = option("none", "normalisation: none, or bn with running statistics as constants", ("none", "bn"))
+    start: str = option("aligned", "how the supernet's operators begin (He does not learn)", ("aligned", "he"))
+    alpha_lr: float = option(2e-2, "eta_2, Adam's learning rate for alpha (paper: 1e-3, which moves nothing below 1e5 updates)")
+    alpha_hold: float = option(0.25, "share of the run before alpha moves, so that operators learn first (paper: 0)")
+    board: str = option("zc706", "the board whose limits the accelerator keeps", tuple(BOARDS))
+    chunks: int = option(4, "sub-accelerators of the design, at most")
+    log_every: int = option(4_000, "agent steps between rows of progress.jsonl")
+    checkpoint_every: int = option(16_000, "agent steps between checkpoints")
+    evaluate_every: int = option(0, "agent steps between evaluations of the argmax path (0: at the end alone)")
+    evaluate_episodes: int = option(30, "episodes of such an evaluation")
+    rollout: RolloutConfig = topic(RolloutConfig)
+    loss: LossConfig = topic(LossConfig)
+    optim: OptimConfig = topic(OptimConfig)
+    gumbel: GumbelConfig = topic(GumbelConfig)
+    penalty: PenaltyConfig = topic(PenaltyConfig)
+    das: SearchConfig = topic(SearchConfig)
+
+
+class CoSearch:
+    """The state of a co-search: theta and alpha of the supernet, phi of the accelerator, and their optimisers."""
+
+    kind = "cosearch"
+
+    def __init__(self, config: CoSearchConfig, teacher: ActorCritic | None = None, threads: int = 1):
+        self.config = config
+        self.teacher = None if config.scheme == "direct" else teacher
+        self.player = Player(config.game, config.rollout, config.seed, threads)
+        self.actions = self.player.env.num_actions
+        self.supernet = SuperNet(self.actions, config.norm)
+        self.supernet.initialise(generator(config.seed, "weights"), config.start == "aligned")
+        self.alpha = Tensor(np.zeros((CELLS, len(OPERATORS))), needs_grad=True)
+        self.theta_optimizer = RMSProp(self.supernet.parameters(), config.optim)
+        self.alpha_optimizer = Adam(self.alpha.shape)
+        self.gumbel_rng = generator(config.seed, "gumbel")
+        self.iterations = 0
+        per_iteration = config.rollout.num_envs * config.rollout.rollout
+        self.search = AcceleratorSearch(
+            all_slots(), BOARDS[config.board], config.chunks, config.das, -(-config.steps // per_iteration),
+            generator(config.seed, "accelerator"),
+        )  # fmt: skip
+        self.design: Design | None = None
+
+    @property
+    def progress(self) -> float:
+        """Share of the run that is done."""
+        return self.player.steps / self.config.steps
+
+    def iterate(self) -> dict[str, float]:
+        """One iteration of Algorithm 1. Returns what the log averages."""
+        config, tape, progress = self.config, Tape(), self.progress
+        path, noise = sample_path(self.alpha.data, self.gumbel_rng)
+        theta_turn, alpha_turn = self._turns(progress)
+        choices = fixed_choices(path)
+        if alpha_turn:
+            choices = relaxed_choices(self.alpha, noise, temperature(config.gumbel, progress), config.gumbel, tape)
+        rollout = self.player.collect(lambda frames, tape: self.supernet(frames, choices, tape), tape)
+
+        self.design = self.search.update(self._units(path))  # hw(phi*), Eq. 9
+
+        loss, terms = rollout_loss(rollout, make_targets(rollout, config.rollout, self.teacher), config.loss)
+        tape.backward(loss)
+        norm = clip_gradients(self.supernet.parameters().values(), config.optim.clip)
+        if theta_turn:
+            self.theta_optimizer.step(learning_rate(config.optim, progress))
+            self.supernet.agent(path).update_statistics(rollout.frames[-1], MOMENTUM)
+        if alpha_turn:
+            self._update_alpha(path, progress)
+        self._drop_gradients()
+        self.iterations += 1
+        return terms | {"gradient_norm": norm}
+
+    def _turns(self, progress: float) -> tuple[bool, bool]:
+        """Whether theta and alpha are updated in this iteration."""
+        learns = progress >= self.config.alpha_hold
+        if self.config.scheme != "bi-level":
+            return True, learns
+        theta = self.iterations % 2 == 0 or not learns
+        return theta, not theta
+
+    def _update_alpha(self, path: np.ndarray, progress: float) -> None:
+        """alpha <- alpha - eta_2 grad (L_task + lambda L_cost), by Adam."""
+        config = self.config.penalty
+        costs = relative(layer_costs(self.design, operator_table()))
+        strength = weight(config, progress, self.search.cycles)
+        gradient = self.alpha.grad + strength * cost_gradient(self.alpha.data, path, costs, config.cost_form)
+        self.alpha_optimizer.step(self.alpha.data, gradient, self.config.alpha_lr)
+
+    def _drop_gradients(self) -> None:
+        self.alpha.grad = None
+        for parameter in self.supernet.parameters().values():
+            parameter.grad = None
+
+    def _units(self, path: np.ndarray) -> list[Unit]:
+        return agent_units([OPERATORS[index] for index in path], self.actions)
+
+    @property
+    def argmax_path(self) -> np.ndarray:
+        """The most probable operator of every cell: what `derive` takes."""
+        return np.argmax(self.alpha.data, axis=1)
+
+    def snapshot(self) -> dict[str, Any]:
+        """What a row of the log says of the moment: p, the argmax path and its MACs, tau, lambda, the design's cycles."""
+        config, progress = self.config, self.progress
+        p = probabilities(self.alpha.data)
+        row: dict[str, Any] = {
+            "tau": round(temperature(config.gumbel, progress), 4),
+            "lambda": weight(config.penalty, progress, self.search.cycles),
+            "expected_macs": round(expected_macs(p, self.actions)),
+            "argmax_macs": count_macs(self._units(self.argmax_path)),
+            "argmax": [OPERATORS[index] for index in self.argmax_path],
+            "p": np.round(p, 4).tolist(),
+            "design_cycles": int(self.search.cycles),
+        }
+        every = config.evaluate_every
+        last = self.player.steps >= config.steps
+        if last or (every and self.player.steps // every != (self.player.steps - config.log_every) // every):
+            row["argmax_score"] = self.argmax_score()
+        return row
+
+    def argmax_score(self) -> float:
+        """Mean score of the most probable path, over whole games with weights as they are."""
+        agent = self.supernet.agent(self.argmax_path)
+        policy = policy_from_logits(lambda frames: agent(frames)[0].data)
+        return evaluate(policy, self.config.game, self.config.evaluate_episodes, seed=self.config.seed).mean
+
+    def header(self) -> dict[str, Any]:
+        """What the parameters are parameters of."""
+        return {"net": "supernet", "norm": self.config.norm, "actions": self.actions, "game": self.player.env.name}
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """theta, the running statistics and alpha, as a checkpoint stores them."""
+        theta = {name: parameter.data for name, parameter in self.supernet.parameters().items()}
+        return prefixed("theta", theta) | prefixed("statistics", self.supernet.statistics()) | {"alpha": self.alpha.data}
+
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Header entries and arrays beyond the weights that a resumed run needs."""
+        player, player_arrays = self.player.state()
+        search, search_arrays = self.search.state()
+        header = {
+            "player": player, "search": search, "iterations": self.iterations, "gumbel_rng": state_of(self.gumbel_rng),
+        }  # fmt: skip
+        arrays = prefixed("player", player_arrays) | prefixed("search", search_arrays)
+        arrays |= prefixed("rmsprop", self.theta_optimizer.state()) | prefixed("adam", self.alpha_optimizer.state())
+        return header, arrays
+
+    def restore(self, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], where: str) -> None:
+        """Go on from a checkpoint."""
+        load_weights(self.supernet, self.alpha, header, arrays, where)
+        self.theta_optimizer.load(group(arrays, "rmsprop"))
+        self.alpha_optimizer.load(group(arrays, "adam"))
+        self.gumbel_rng, self.iterations = restored(header["gumbel_rng"]), header["iterations"]
+        self.search.restore(header["search"], group(arrays, "search"))
+        self.player.restore(header["player"], group(arrays, "player"))
+
+
+def load_weights(
+    supernet: SuperNet, alpha: Tensor, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], where: str
+) -> None:
+    """theta, statistics and alpha of a co-search's checkpoint into a supernet."""
+    if header.get("net") != "supernet":
+        raise UserError(f"{where}: is a checkpoint of {header.get('net')!r}, not of a co-search")
+    load_parameters(supernet.parameters(), group(arrays, "theta"), where)
+    supernet.set_statistics(group(arrays, "statistics"))
+    alpha.data[...] = arrays["alpha"]
+
+
+@functools.cache
+def operator_table() -> list[list[list[Unit]]]:
+    """The units of every operator in every cell: [12][9] lists."""
+    return [[operator_units(operator, cell, FRAMES) for operator in OPERATORS] for cell in cell_shapes()]
+
+
+def expected_macs(p: np.ndarray, actions: int) -> float:
+    """MACs of the average agent under p (12, 9): what no operator changes, plus sum over cells and operators of p MACs."""
+    macs = np.array([[count_macs(units) for units in cell] for cell in operator_table()])
+    shared = count_macs([u for u in agent_units(["conv3"] * CELLS, actions) if not u.name.startswith("cell")])
+    return shared + float((p * macs).sum())
