@@ -1,0 +1,168 @@
+"""From a trained agent to the integer network: fold, calibrate, choose formats, convert. Four functions, in this order.
+
+Scales are powers of two, one for each unit's weights and one for its output; the arithmetic is a3cs_hw's. Frames enter as
+unsigned 8-bit words of frac 8, that is as pixel / 256, where the float agent reads pixel / 255: the factor 256/255 is
+folded into the units that read the frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from a3cs_hw import arithmetic
+from a3cs_hw.files import UserError
+from a3cs_hw.fixed import Format
+from a3cs_hw.network import FRAME_FORMAT, IntegerNetwork, UnitFormats
+from a3cs_hw.units import FRAMES, Unit
+from a3cs_ref.config import option
+from a3cs_ref.nn.actor_critic import ActorCritic
+
+BATCH = 50  # frames a forward pass
+SAMPLED = 100_000  # values of a map, evenly spaced, on which fracs are compared
+SEARCHED = 4  # fracs tried from the one that holds the largest value upwards (clipping outliers may be worth a finer step)
+
+
+@dataclass
+class QuantizeConfig:
+    """Word sizes of the integer network."""
+
+    bits: int = option(16, "bits of weights and activations, signed: 16, or 8")
+    acc_bits: int = option(48, "accumulator bits; 48 is one DSP48E1")
+    calibration: int = option(256, "real frames from which the ranges of activations are taken")
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How well the integer network follows the float agent on the same frames."""
+
+    frames: int
+    greedy: float  # share of frames with the same greedy action
+    max_delta_logit: float  # max |logit_float - logit_integer|
+    max_delta_value: float
+    saturations: int
+    accumulator_overflows: int
+
+
+def fold(agent: ActorCritic) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Weights (unit.weight_shape) and bias (M,) of every unit in float64: normalisation and the frames' 256/255 folded in."""
+    folded = {}
+    for unit in agent.units:
+        w, b = agent.layers[unit.name].export()
+        folded[unit.name] = (w * (256 / 255) if unit.input == FRAMES else w, b)
+    return folded
+
+
+def calibrate(agent: ActorCritic, frames: np.ndarray, bits: int) -> dict[str, int]:
+    """The frac of every unit's output: where rounding and clipping together lose least on these frames (B, 4, 84, 84).
+
+    Candidates start at the finest frac that clips nothing and get finer. Error: sum of (y - quantised y)^2.
+    """
+    batches = [frames[first : first + BATCH] for first in range(0, len(frames), BATCH)]
+    largest = dict.fromkeys((unit.name for unit in agent.units), 0.0)
+    for batch in batches:
+        maps = agent.maps(batch)
+        for name in largest:
+            largest[name] = max(largest[name], float(np.abs(maps[name]).max()))
+    candidates = {name: [finest_frac(top, bits) + extra for extra in range(SEARCHED)] for name, top in largest.items()}
+    errors = {name: np.zeros(SEARCHED) for name in largest}
+    for batch in batches[:2]:
+        maps = agent.maps(batch)
+        for name, fracs in candidates.items():
+            values = maps[name].ravel()[:: max(1, maps[name].size // SAMPLED)]
+            errors[name] += [squared_error(values, Format(bits, frac)) for frac in fracs]
+    return {name: candidates[name][int(np.argmin(errors[name]))] for name in largest}
+
+
+def choose_formats(
+    units: Sequence[Unit], folded: dict[str, tuple[np.ndarray, np.ndarray]], outputs: dict[str, int], config: QuantizeConfig
+) -> dict[str, UnitFormats]:
+    """Formats of every unit: weights where they lose least, outputs as calibrated, within what the hardware can do.
+
+    The write-back only shifts right (fy <= fx + fw) and a residual is only shifted left (fr <= fx + fw): where a
+    calibrated frac is too fine for that, it is made coarser, which loses nothing that the sum could have held.
+    """
+    weights = {}
+    for unit in units:
+        w = folded[unit.name][0]
+        finest = finest_frac(float(np.abs(w).max()), config.bits)
+        weights[unit.name] = min(range(finest, finest + SEARCHED), key=lambda frac: squared_error(w, Format(config.bits, frac)))
+    fracs = dict(outputs) | {FRAMES: FRAME_FORMAT.frac}
+    changed = True
+    while changed:
+        changed = False
+        for unit in units:
+            top = fracs[unit.input] + weights[unit.name]
+            for name in (unit.name, unit.residual):
+                if name and fracs[name] > top:
+                    fracs[name], changed = top, True
+    return {
+        unit.name: UnitFormats(Format(config.bits, weights[unit.name]), Format(config.bits, fracs[unit.name]), config.acc_bits)
+        for unit in units
+    }
+
+
+def convert(
+    agent: ActorCritic, folded: dict[str, tuple[np.ndarray, np.ndarray]], formats: dict[str, UnitFormats], meta: dict[str, Any]
+) -> IntegerNetwork:
+    """The integer network: weights and biases rounded to their formats (half to even), checked."""
+    weights, biases, fracs = {}, {}, {FRAMES: FRAME_FORMAT.frac}
+    for unit in agent.units:
+        w, b = folded[unit.name]
+        words = formats[unit.name]
+        fracs[unit.name] = words.y.frac
+        weights[unit.name] = to_words(w, words.w).astype(words.w.dtype)
+        sums = Format(words.acc_bits, fracs[unit.input] + words.w.frac)
+        biases[unit.name] = to_words(b, sums).astype(np.int64)
+    network = IntegerNetwork(tuple(agent.units), formats, weights, biases, meta=meta)
+    network.validate()
+    return network
+
+
+def quantize(agent: ActorCritic, frames: np.ndarray, config: QuantizeConfig, meta: dict[str, Any]) -> IntegerNetwork:
+    """The whole way: an integer network for this agent, calibrated on real frames (B, 4, 84, 84) uint8."""
+    if config.bits not in (8, 16):
+        raise UserError(f"bits {config.bits}: weights and activations have 8 or 16 bits")
+    folded = fold(agent)
+    formats = choose_formats(agent.units, folded, calibrate(agent, frames, config.bits), config)
+    return convert(agent, folded, formats, meta | {"quantize": asdict(config)})
+
+
+def agreement(agent: ActorCritic, network: IntegerNetwork, frames: np.ndarray) -> Agreement:
+    """Float against integer on frames (B, 4, 84, 84)."""
+    same, delta_logit, delta_value = 0, 0.0, 0.0
+    totals = arithmetic.Counters()
+    for first in range(0, len(frames), BATCH):
+        batch = frames[first : first + BATCH]
+        logits, values = (tensor.data for tensor in agent(batch))
+        outputs = arithmetic.run(network, batch)
+        integer_logits = outputs.logits * network.formats["logits"].y.lsb
+        integer_values = outputs.value * network.formats["value"].y.lsb
+        same += int((logits.argmax(axis=1) == outputs.actions).sum())
+        delta_logit = max(delta_logit, float(np.abs(logits - integer_logits).max()))
+        delta_value = max(delta_value, float(np.abs(values - integer_values).max()))
+        totals = arithmetic.total({"so far": totals, "batch": arithmetic.total(outputs.counters)})
+    return Agreement(
+        len(frames), same / len(frames), delta_logit, delta_value, totals.saturations, totals.accumulator_overflows
+    )
+
+
+def finest_frac(largest: float, bits: int) -> int:
+    """The largest frac with which a signed word of `bits` bits holds +-largest."""
+    if largest == 0 or not np.isfinite(largest):
+        return bits - 1
+    frac = bits - 1 - int(np.ceil(np.log2(largest)))
+    return frac if largest * 2.0**frac <= (1 << (bits - 1)) - 1 else frac - 1
+
+
+def to_words(values: np.ndarray, words: Format) -> np.ndarray:
+    """Nearest words (ties to even), clipped to the format. float64 in, int64 out."""
+    return np.clip(np.rint(values.astype(np.float64) * 2.0**words.frac), words.min, words.max).astype(np.int64)
+
+
+def squared_error(values: np.ndarray, words: Format) -> float:
+    """Sum over all values of (value - its word)^2."""
+    return float(((values - to_words(values, words) * words.lsb) ** 2).sum())
