@@ -119,7 +119,7 @@ def _check_range(words: np.ndarray, words_format: Format, where: str) -> None:
         raise UserError(f"{where} holds {words.max()}, above {words_format}")
 
 
-def exact_dtype(part: IntegerUnit) -> type:
+def exact_dtype(part: IntegerUnit) -> np.dtype:
     """The fastest type in which no sum of products can be rounded: taps * max|x| * max|w| against 2**24 and 2**53.
 
     Bias and residual join in int64, where IntegerUnit.validate has promised that nothing passes 2**63.
@@ -129,11 +129,11 @@ def exact_dtype(part: IntegerUnit) -> type:
         products = np.abs(part.weights.astype(np.int64)).reshape(part.unit.M, -1).sum(axis=1)
         bound = int(products.max()) * part.x.largest_magnitude
     if bound < 1 << 24:
-        return np.float32
-    return np.float64 if bound < 1 << 53 else np.int64
+        return np.dtype(np.float32)
+    return np.dtype(np.float64 if bound < 1 << 53 else np.int64)
 
 
-def _conv(unit: Unit, weights: np.ndarray, x: np.ndarray, kind: type) -> np.ndarray:
+def _conv(unit: Unit, weights: np.ndarray, x: np.ndarray, kind: np.dtype) -> np.ndarray:
     """Sums of products of a conv or fc: (M, N K K) @ (N K K, R C) for every frame."""
     flat = weights.reshape(unit.M, -1).astype(kind)  # (M, N K K)
     if unit.R == unit.C == unit.K == 1:
@@ -146,7 +146,7 @@ def _conv(unit: Unit, weights: np.ndarray, x: np.ndarray, kind: type) -> np.ndar
     return result.reshape(len(x), unit.M, unit.R, unit.C)
 
 
-def _columns(unit: Unit, x: np.ndarray, kind: type) -> np.ndarray:
+def _columns(unit: Unit, x: np.ndarray, kind: np.dtype) -> np.ndarray:
     """im2col: (B, N K K, R C), the taps in the order n, ky, kx."""
     if unit.K == unit.S == 1 and unit.pad == 0:
         return x.reshape(len(x), unit.N, -1).astype(kind)
@@ -158,7 +158,7 @@ def _columns(unit: Unit, x: np.ndarray, kind: type) -> np.ndarray:
     return columns.reshape(len(x), unit.taps, -1)
 
 
-def _depthwise(unit: Unit, weights: np.ndarray, x: np.ndarray, kind: type) -> np.ndarray:
+def _depthwise(unit: Unit, weights: np.ndarray, x: np.ndarray, kind: np.dtype) -> np.ndarray:
     """Sums of products of a depthwise unit, tap by tap: (B, M, R, C)."""
     padded = _pad(unit, x, kind)
     filters = weights.astype(kind)  # (M, 1, K, K)
@@ -171,7 +171,7 @@ def _depthwise(unit: Unit, weights: np.ndarray, x: np.ndarray, kind: type) -> np
     return total
 
 
-def _pad(unit: Unit, x: np.ndarray, kind: type) -> np.ndarray:
+def _pad(unit: Unit, x: np.ndarray, kind: np.dtype) -> np.ndarray:
     """x with its zero border, as `kind`: (B, N, H + 2 pad, W + 2 pad)."""
     pad = unit.pad
     padded: np.ndarray = np.zeros((len(x), unit.N, unit.H + 2 * pad, unit.W + 2 * pad), kind)

@@ -87,7 +87,7 @@ def write_npz(path: str | os.PathLike[str], header: Mapping[str, Any], arrays: M
     """Arrays and a JSON header (stored as the bytes of the member `header`) in an uncompressed .npz, atomically."""
     encoded = np.frombuffer(json.dumps(header).encode(), np.uint8)
     with atomic_write(path) as file:
-        np.savez(file, header=encoded, **dict(arrays))
+        np.savez(file, header=encoded, **dict(arrays))  # type: ignore[arg-type]
 
 
 def read_npz(

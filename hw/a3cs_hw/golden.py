@@ -1,0 +1,57 @@
+"""Golden vectors: generate, check, diff.
+
+A folder holds a manifest (manifest.py) and raw little-endian .bin files. Every vector is one unit on a few frames, or one
+write-back; a network is a group of vectors in which one unit's y is the next one's x. golden/FORMAT.md is the specification.
+
+`whole` and `sampled` of a vector say what the oracle (plain Python integers) computed: every word of the first `whole`
+frames, and `sampled` words of each later frame, at the positions of splitmix.positions. The fast arithmetic computes
+every word, and generation fails unless the two agree.
+"""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
+from a3cs_hw.files import UserError
+from a3cs_hw.golden_check import BadFile, CheckReport, check
+from a3cs_hw.golden_diff import DiffReport, diff
+from a3cs_hw.golden_suite import build_suite
+from a3cs_hw.golden_write import Builder, Progress, quiet
+from a3cs_hw.manifest import Manifest, check_path
+from a3cs_hw.network import IntegerNetwork
+
+__all__ = ["BadFile", "CheckReport", "DiffReport", "check", "diff", "generate", "generate_network", "quiet"]
+
+SAMPLED = 64  # words of each unit and later frame that the oracle computes for a network
+
+
+def generate(out: str | os.PathLike[str], progress: Progress = quiet) -> Manifest:
+    """Write the project's own suite into the folder `out`. The same bytes on every run and machine."""
+    builder = Builder(progress)
+    build_suite(builder)
+    return builder.write(out)
+
+
+def generate_network(
+    network: IntegerNetwork,
+    frames: np.ndarray,
+    out: str | os.PathLike[str],
+    group: str = "network",
+    whole: int = 1,
+    sampled: int = SAMPLED,
+    store_all: bool = True,
+    progress: Progress = quiet,
+) -> Manifest:
+    """Write vectors of every unit's output of a network on frames (B, channels, rows, columns) into the folder `out`.
+
+    The oracle computes every word of the first `whole` frames, and `sampled` words of every unit in each later frame.
+    store_all: keep every unit's output as a file; otherwise only what the network returns, and hashes of the rest.
+    """
+    check_path(group)
+    if not 0 <= whole <= len(frames) or sampled < 0:
+        raise UserError(f"the oracle can compute 0 to {len(frames)} whole frames, not {whole}, and no negative sample")
+    builder = Builder(progress)
+    builder.add_network(group, network, frames, whole, sampled, store_all)
+    return builder.write(out)

@@ -1,0 +1,179 @@
+"""The command line of golden vectors: `golden generate`, `golden check`, `golden diff`.
+
+Exit status: 0 done, 1 a check failed, 2 bad input (UserError, which the caller prints).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from a3cs_hw import golden, network
+from a3cs_hw.files import UserError, read_npy
+from a3cs_hw.golden_check import BadFile
+
+SHOWN = 10  # mismatches and units listed before "and N more"
+
+
+def add_golden_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Mount `golden` and its sub-commands; each sets `run`, a function of the parsed arguments that returns the exit status."""
+    parser = subparsers.add_parser("golden", help="write, check and compare golden vectors")
+    commands = parser.add_subparsers(dest="golden_command", required=True, metavar="generate|check|diff")
+    _add_generate(commands)
+    _add_check(commands)
+    _add_diff(commands)
+
+
+def _add_command(commands: Any, name: str, summary: str, example: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=summary, description=summary, epilog=f"example: {example}", formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON document on standard output, nothing else")
+    return parser
+
+
+def _add_generate(commands: Any) -> None:
+    parser = _add_command(
+        commands,
+        "generate",
+        "Write golden vectors: the project's own suite, or every unit's output of a network on given frames.",
+        "a3cs golden generate --network agent.npz --frames frames.npy --out vectors",
+    )
+    parser.add_argument("--out", default="golden", metavar="DIR", help="the folder to write (default: golden)")
+    parser.add_argument("--network", metavar="NETWORK.npz", help="an integer network; without it the suite is written")
+    parser.add_argument("--frames", metavar="FRAMES.npy", help="its inputs: integers (B, channels, rows, columns)")
+    parser.add_argument("--group", default="network", metavar="NAME", help="the vectors are NAME/UNIT (default: network)")
+    parser.add_argument(
+        "--whole", type=int, default=1, metavar="N", help="the oracle computes the first N frames whole (default: 1)"
+    )
+    parser.add_argument(
+        "--sampled", type=int, default=golden.SAMPLED, metavar="N",
+        help=f"and N words of each unit in every later frame (default: {golden.SAMPLED})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--store", choices=("all", "outputs"), default="all",
+        help="outputs: keep hashes, not files, of maps that another unit reads (default: all)",
+    )  # fmt: skip
+    parser.set_defaults(run=run_generate)
+
+
+def _add_check(commands: Any) -> None:
+    parser = _add_command(
+        commands,
+        "check",
+        "Verify the SHA-256 of every file, then recompute every vector. Exit status 1 when anything is not as it should be.",
+        "a3cs golden check golden --oracle",
+    )
+    parser.add_argument("path", nargs="?", default="golden", metavar="PATH", help="the folder (default: golden)")
+    parser.add_argument("--oracle", action="store_true", help="recompute with the oracle as well: plain Python integers, slow")
+    parser.set_defaults(run=run_check)
+
+
+def _add_diff(commands: Any) -> None:
+    parser = _add_command(
+        commands,
+        "diff",
+        "Compare what a design wrote with golden vectors and name the first unit that differs. Exit status 1 when one does.",
+        "a3cs golden diff my_dumps --golden golden --group tiny16",
+    )
+    parser.add_argument("dump", metavar="DUMP", help="UNIT.bin or UNIT.npy, or a folder of them")
+    parser.add_argument("--golden", default="golden", metavar="DIR", help="the golden folder (default: golden)")
+    parser.add_argument("--group", metavar="NAME", help="the network or group of vectors; needed when unit names are in several")
+    parser.add_argument("--unit", metavar="NAME", help="whose output a single file holds (default: the file's name)")
+    parser.set_defaults(run=run_diff)
+
+
+def run_generate(args: argparse.Namespace) -> int:
+    """`golden generate`."""
+    if bool(args.network) != bool(args.frames):
+        raise UserError("golden generate: --network and --frames come together; without both, the suite is written")
+    if args.network:
+        written = golden.generate_network(
+            network.load(args.network), read_npy(args.frames), args.out, args.group, args.whole, args.sampled,
+            args.store == "all", _progress,
+        )  # fmt: skip
+    else:
+        written = golden.generate(args.out)
+    stored = [entry for entry in written.files.values() if entry.stored]
+    document = {
+        "path": str(args.out),
+        "vectors": len(written.vectors),
+        "files": len(stored),
+        "bytes": sum(entry.size for entry in stored),
+        "words": sum(vector.words for vector in written.vectors),
+        "oracle_words": sum(vector.oracle_words for vector in written.vectors),
+    }
+    text = (
+        "{path}: {vectors} vectors in {files} files, {bytes:,} bytes\n"
+        "the oracle computed {oracle_words:,} of {words:,} output words; the fast arithmetic all of them, and they agree"
+    )
+    _print(args, document, text.format(**document))
+    return 0
+
+
+def run_check(args: argparse.Namespace) -> int:
+    """`golden check`."""
+    report = golden.check(args.path, args.oracle, _progress if args.oracle else golden.quiet)
+    if report.bad_file:
+        _complain(args.path, report.bad_file)
+    document = {
+        "path": str(args.path),
+        "passed": report.passed,
+        "vectors": report.vectors,
+        "mismatches": None if report.bad_file else len(report.mismatches),
+        "different": report.mismatches,
+        "oracle_words": report.oracle_words,
+        "bad_file": report.bad_file.path if report.bad_file else None,
+    }
+    lines = [f"{name}: {text}" for name, text in list(report.mismatches.items())[:SHOWN]]
+    if len(report.mismatches) > SHOWN:
+        lines.append(f"and {len(report.mismatches) - SHOWN} more")
+    if args.oracle:
+        lines.append(f"the oracle computed {report.oracle_words:,} words")
+    lines.append(f"{report.vectors} vectors, {len(report.mismatches)} mismatches")
+    _print(args, document, "" if report.bad_file else "\n".join(lines))
+    return 0 if report.passed else 1
+
+
+def run_diff(args: argparse.Namespace) -> int:
+    """`golden diff`."""
+    report = golden.diff(args.dump, args.golden, args.group, args.unit)
+    if report.bad_file:
+        _complain(args.golden, report.bad_file)
+    _print(args, report.document(), "" if report.bad_file else _describe(report))
+    return 0 if report.passed else 1
+
+
+def _describe(report: golden.DiffReport) -> str:
+    total = len(report.compared) + len(report.missing)
+    lines = [f"{report.group}: {len(report.compared)} of {total} units compared, {len(report.differences)} differ"]
+    if report.first:
+        unit, found = report.first
+        lines.append(f"first: {unit}, {found.count} of {found.words} words, first at {found.place()}")
+        lines.append(f"  expected {found.show(found.expected)}")
+        lines.append(f"  got      {found.show(found.got)}")
+        others = list(report.differences)[1:]
+        if others:
+            more = f" and {len(others) - SHOWN} more" if len(others) > SHOWN else ""
+            lines.append(f"then: {', '.join(others[:SHOWN])}{more}")
+    if report.missing:
+        more = f" and {len(report.missing) - SHOWN} more" if len(report.missing) > SHOWN else ""
+        lines.append(f"not in the dump: {', '.join(report.missing[:SHOWN])}{more}")
+    return "\n".join(lines)
+
+
+def _complain(path: str, bad_file: BadFile) -> None:
+    print(f"{path}/{bad_file.path}: {bad_file.reason}; restore the folder or generate it again", file=sys.stderr)
+
+
+def _print(args: argparse.Namespace, document: dict[str, Any], text: str) -> None:
+    if args.json:
+        print(json.dumps(document))
+    elif text:
+        print(text)
+
+
+def _progress(message: str) -> None:
+    print(message, file=sys.stderr)
