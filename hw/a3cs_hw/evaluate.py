@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from a3cs_hw.population import ChunkArrays, UnitArrays, pair_costs, unit_arrays
+from a3cs_hw.arrays import ChunkArrays, UnitArrays, unit_arrays
+from a3cs_hw.population import pair_costs
 from a3cs_hw.resources import LUTRAM_BITS, SHAPES
 from a3cs_hw.space import PARTS, Space, divide_bandwidth
 from a3cs_hw.template import INTERCONNECTS, ORDERS, Bits, default_bits

@@ -30,7 +30,7 @@ LUTRAM_BITS = 1024  # a bank of at most this many bits is built of LUTs
 
 
 def ceil_div(a: int, b: int) -> int:
-    """ceil(a / b) of integers, exactly; elementwise on arrays."""
+    """ceil(a / b) of integers, exactly."""
     return -(-a // b)
 
 
@@ -98,8 +98,7 @@ def chunk_dsp(chunk: Chunk, bits: Sequence[Bits]) -> int:
 def design_dsp(units: Sequence[Unit], design: Design, bits: Mapping[str, Bits]) -> int:
     """DSP slices of the chunks that run a unit."""
     return sum(
-        chunk_dsp(chunk, [bits[unit.name] for unit in design.units_of(index, units)])
-        for index, chunk in enumerate(design.chunks)
+        chunk_dsp(chunk, [bits[unit.name] for unit in design.units_of(index, units)]) for index, chunk in enumerate(design.chunks)
     )
 
 

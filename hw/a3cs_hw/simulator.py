@@ -54,9 +54,7 @@ def walk_design(units: Sequence[Unit], design: Design, bits: Mapping[str, Bits] 
     return design_cost(units, design, bits, costs)
 
 
-def walk_unit(
-    unit: Unit, chunk: Chunk, bits: Bits | None = None, ideal: bool = False, fill: int = 0, index: int = 0
-) -> UnitCost:
+def walk_unit(unit: Unit, chunk: Chunk, bits: Bits | None = None, ideal: bool = False, fill: int = 0, index: int = 0) -> UnitCost:
     """Step through all tiles of one unit on one chunk; `index` is the chunk's number in its design."""
     walk = Walk(unit, chunk, bits, ideal, fill)
     tile = next(iter(walk))

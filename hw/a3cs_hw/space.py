@@ -41,6 +41,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "registers": (8, 16, 32, 64),
     "register_split": SPLITS[:4],
 }
+PLAIN = ("interconnect", "rows", "columns", "order", "tm", "tn", "tr", "tc", "weights")  # fields of Chunk under the same name
 ENERGY_ONLY = ("registers", "register_split")  # these never change cycles, DSP or BRAM
 
 
@@ -175,8 +176,8 @@ class Space:
         value = {key: self._value(vector, number, key) for key in self.choices}
         bram = [value["bram"] * part // PARTS for part in value["split"]]
         registers = [value["registers"] * part // PARTS for part in value["register_split"]]
-        plain = {key: value[key] for key in ("rows", "columns", "interconnect", "tm", "tn", "tr", "tc", "order", "weights")}
-        return Chunk(**plain, **_named("bram", bram), **_named("registers", registers), bytes_per_cycle=rate)
+        fields = {key: value[key] for key in PLAIN} | _named("bram", bram) | _named("registers", registers)
+        return Chunk(**fields, bytes_per_cycle=rate)
 
     def _place(self, key: str, value: Any, chunk: int) -> int:
         if value not in self.choices[key]:
@@ -201,13 +202,13 @@ class Space:
         return places
 
 
-def _named(kind: str, parts: Sequence[int]) -> dict[str, int]:
+def _named(kind: str, parts: Sequence[int]) -> dict[str, Any]:
     return dict(zip((f"input_{kind}", f"weight_{kind}", f"output_{kind}"), parts, strict=True))
 
 
 def _choices_of(chunk: Chunk) -> dict[str, Any]:
     """A chunk's values under the names of CHOICES, without its share."""
-    values = {key: getattr(chunk, key) for key in ("interconnect", "rows", "columns", "order", "tm", "tn", "tr", "tc", "weights")}
+    values = {key: getattr(chunk, key) for key in PLAIN}
     for key, split, kind in (("bram", "split", "bram"), ("registers", "register_split", "registers")):
         parts = [getattr(chunk, f"{buffer}_{kind}") for buffer in ("input", "weight", "output")]
         values[key] = sum(parts)
