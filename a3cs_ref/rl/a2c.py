@@ -10,7 +10,7 @@ import numpy as np
 
 from a3cs_ref.autodiff.ops import concatenate, log_softmax
 from a3cs_ref.autodiff.tensor import Tape, Tensor
-from a3cs_ref.checkpoint import group, load_parameters, prefixed
+from a3cs_ref.checkpoint import group, load_checkpoint, load_parameters, prefixed
 from a3cs_ref.config import option, topic
 from a3cs_ref.nn.actor_critic import ActorCritic
 from a3cs_ref.nn.build import build_network, parse_net
@@ -28,6 +28,8 @@ class TrainConfig:
     game: str = option("breakout", "the game: catch, bricks, or any Atari ROM of ale-py")
     net: str = option("vanilla", "vanilla, vanilla2 (two dense streams), resnet14/20/38/74, or the path of an agent.json")
     steps: int = option(30_000_000, "agent steps, summed over environments (paper: 3e7)")
+    teacher: str = option("", "checkpoint, run folder or shipped agent to distil from")
+    init: str = option("", "checkpoint whose weights the network starts from, for example a derived agent.npz")
     seed: int = option(0, "seed of every generator of the run")
     norm: str = option("none", "normalisation: none, or bn with running statistics as constants", ("none", "bn"))
     log_every: int = option(10_000, "agent steps between rows of progress.jsonl")
@@ -70,6 +72,10 @@ class Trainer:
         self.player = Player(config.game, config.rollout, config.seed, threads)
         self.agent = build_network(self.network, self.player.env.num_actions, config.norm)
         self.agent.initialise(generator(config.seed, "weights"))
+        if config.init:
+            _, arrays = load_checkpoint(config.init)
+            load_parameters(self.agent.parameters(), group(arrays, "theta"), config.init)
+            self.agent.set_statistics(group(arrays, "statistics"))
         self.optimizer = RMSProp(self.agent.parameters(), config.optim)
 
     def iterate(self) -> dict[str, float]:
@@ -108,11 +114,3 @@ class Trainer:
         self.agent.set_statistics(group(arrays, "statistics"))
         self.optimizer.load(group(arrays, "rmsprop"))
         self.player.restore(header["player"], group(arrays, "player"))
-
-
-def load_agent(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], where: str) -> ActorCritic:
-    """The actor-critic stored in a checkpoint or a shipped teacher (float16 weights are widened to float32)."""
-    agent = build_network(dict(header), header["actions"], header["norm"])
-    load_parameters(agent.parameters(), group(arrays, "theta"), where)
-    agent.set_statistics(group(arrays, "statistics"))
-    return agent

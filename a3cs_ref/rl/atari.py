@@ -27,7 +27,7 @@ from a3cs_ref.rl.step import FRAME_CAP, FRAME_SIZE, FRAME_SKIP, STACK, Step, che
 INSTALL = "pip install 'a3cs-ref[atari]'"
 NOOP_FRAMES = 30
 TWO_PLAYER_ROMS = ("combat", "joust", "maze_craze", "warlords")  # loading one ends the whole process
-NEEDS_FIRE = frozenset({"breakout"})
+FIRE_AFTER = {"breakout": 0}
 
 
 def installed() -> bool:
@@ -54,7 +54,7 @@ class AtariEnv:
         self._vector = _open(game, num_envs, threads)
         self.action_names = tuple(action.name for action in self._vector.ale.get_action_set())
         self.num_actions = len(self.action_names)
-        self._fire = self.action_names.index("FIRE") if game in NEEDS_FIRE else None
+        self._fire = self.action_names.index("FIRE") if game in FIRE_AFTER else None
         # Consecutive seeds, ale-py's own way, would share environments between runs with neighbouring seeds.
         self._seeds = np.random.Generator(np.random.PCG64(seed)).integers(2**31 - 1, size=num_envs)
         self.reset()

@@ -10,7 +10,7 @@ import numpy as np
 
 from a3cs_hw.files import UserError
 from a3cs_ref.checkpoint import RunFolder, interruptible, load_checkpoint, save_checkpoint
-from a3cs_ref.config import to_dict
+from a3cs_ref.config import from_dict, to_dict
 from a3cs_ref.rl.rollout import Player
 
 WINDOW = 100  # episodes in the running mean of the score
@@ -47,7 +47,7 @@ def run(learner: Learner, folder: RunFolder, resume: bool, report: Report) -> bo
     best = -np.inf
     if folder.start(learner.kind, to_dict(learner.config), resume):
         header, arrays = load_checkpoint(folder.checkpoint)
-        if header["config"] != to_dict(learner.config):
+        if from_dict(type(learner.config), header["config"], str(folder.checkpoint)) != learner.config:
             raise UserError(f"{folder.checkpoint}: belongs to another configuration; resume with the command that began it")
         learner.restore(header, arrays, str(folder.checkpoint))
         folder.forget_after(learner.player.steps)

@@ -51,6 +51,7 @@ class CoSearchConfig:
 
     game: str = option("breakout", "the game: catch, bricks, or any Atari ROM of ale-py")
     steps: int = option(30_000_000, "agent steps, summed over environments (paper: 3e7)")
+    teacher: str = option("", "checkpoint, run folder or shipped agent to distil from; without one there is no distillation")
     seed: int = option(0, "seed of every generator of the run")
     scheme: str = option("one-level", "how theta and alpha take turns (Sec. IV-A, V-D)", SCHEMES)
     norm: str = option("none", "normalisation: none, or bn with running statistics as constants", ("none", "bn"))
@@ -78,7 +79,7 @@ class CoSearch:
 
     def __init__(self, config: CoSearchConfig, teacher: ActorCritic | None = None, threads: int = 1):
         self.config = config
-        self.teacher = None if config.scheme == "direct" else teacher
+        self.teacher = teacher
         self.player = Player(config.game, config.rollout, config.seed, threads)
         self.actions = self.player.env.num_actions
         self.supernet = SuperNet(self.actions, config.norm)

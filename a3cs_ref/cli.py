@@ -1,0 +1,122 @@
+"""The command line, `a3cs`: the algorithm's commands here, the hardware's mounted from a3cs_hw.
+
+Exit status: 0 done, 1 a check failed, 2 bad input (one line on standard error), 130 interrupted after saving. With --json
+standard output holds one JSON document and nothing else; progress goes to standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from a3cs_hw.cli import add_commands, guarded
+
+from a3cs_hw import __version__
+from a3cs_hw.template import BOARDS
+from a3cs_ref import commands
+from a3cs_ref.config import add_arguments
+from a3cs_ref.presets import PRESETS
+from a3cs_ref.quantize import QuantizeConfig
+from a3cs_ref.rl.a2c import TrainConfig
+from a3cs_ref.search.cosearch import CoSearchConfig
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    return guarded(build_parser(), sys.argv[1:] if argv is None else argv)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of every command."""
+    parser = argparse.ArgumentParser(prog="a3cs", description="A3C-S: co-search of deep-RL agents and their FPGA accelerators.")
+    parser.add_argument("--version", action="version", version=f"a3cs-ref {__version__}")
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_learning(subparsers)
+    _add_agents(subparsers)
+    _add_reports(subparsers)
+    add_commands(subparsers)
+    return parser
+
+
+def _command(subparsers, name: str, run, summary: str, example: str) -> argparse.ArgumentParser:
+    """A sub-command with its help, its example and --json."""
+    parser = subparsers.add_parser(
+        name, help=summary, description=summary, epilog=f"example: {example}", formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON document on standard output, nothing else")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_learning(subparsers) -> None:
+    train = _command(
+        subparsers, "train", commands.train, "Train one network on one game (A2C, Eq. 12-15).",
+        "a3cs train --game catch --net vanilla --steps 150000 --out runs/catch",
+    )  # fmt: skip
+    search = _command(
+        subparsers, "cosearch", commands.cosearch, "Co-search an agent and its accelerator (Algorithm 1).",
+        "a3cs cosearch --game catch --teacher runs/catch --steps 64000 --out runs/search",
+    )  # fmt: skip
+    for parser, config in ((train, TrainConfig), (search, CoSearchConfig)):
+        parser.add_argument("--out", required=True, metavar="RUN", help="the run folder")
+        parser.add_argument("--resume", action="store_true", help="go on with the run in --out, with its configuration")
+        presets = "defaults for short runs (below a million steps), long ones, or the paper's (default: auto, by --steps)"
+        parser.add_argument("--preset", choices=("auto", *PRESETS), default="auto", help=presets)
+        add_arguments(parser, config)
+
+
+def _add_agents(subparsers) -> None:
+    derive = _command(
+        subparsers, "derive", commands.derive, "Take the agent with the highest alpha and search the best design for it.",
+        "a3cs derive runs/search",
+    )  # fmt: skip
+    derive.add_argument("run_folder", metavar="RUN", help="the run folder of a co-search")
+    derive.add_argument("--evaluations", type=int, default=10_000, help="designs evaluated (default: 10000)")
+
+    evaluate = _command(
+        subparsers, "evaluate", commands.evaluate, "Score an agent over whole games, unclipped, with no-op starts.",
+        "a3cs evaluate teacher-breakout --episodes 30",
+    )  # fmt: skip
+    evaluate.add_argument("source", metavar="AGENT", help="a run folder, a checkpoint, an integer network, or a shipped name")
+    evaluate.add_argument("--game", help="another game than the agent's own")
+    evaluate.add_argument("--episodes", type=int, default=30, help="games, one in each environment (default: 30)")
+    evaluate.add_argument("--seed", type=int, default=0, help="seed of the games and of the sampled actions (default: 0)")
+    evaluate.add_argument("--greedy", action="store_true", help="take the most probable action instead of sampling")
+    evaluate.add_argument("--max-frames", type=int, default=108_000, help="cap of an episode in frames (default: 108000)")
+    evaluate.add_argument("--record", metavar="FILE.gif", help="write the first game as a film")
+
+    quantize = _command(
+        subparsers, "quantize", commands.quantize, "Turn a trained agent into an integer network.",
+        "a3cs quantize runs/agent --bits 16 --out network.npz",
+    )  # fmt: skip
+    quantize.add_argument("source", metavar="AGENT", help="a run folder, a checkpoint or a shipped name")
+    quantize.add_argument("--out", required=True, metavar="NETWORK.npz", help="the integer network to write")
+    quantize.add_argument("--seed", type=int, default=0, help="seed of the games that frames are taken from (default: 0)")
+    quantize.add_argument("--check", type=int, default=1000, help="frames on which float and integer meet (default: 1000)")
+    quantize.add_argument("--frames", metavar="FRAMES.npy", help="also write some of the real frames, for simulate and golden")
+    quantize.add_argument("--frames-count", type=int, default=4, help="how many of them (default: 4)")
+    add_arguments(quantize, QuantizeConfig)
+
+    accelerate = _command(
+        subparsers, "accelerate", commands.accelerate, "Search an accelerator for a network (DAS alone, Eq. 9).",
+        "a3cs accelerate resnet14 --evaluations 10000 --out design.json",
+    )  # fmt: skip
+    accelerate.add_argument("network", metavar="NETWORK", help="NETWORK.npz, a net's name (vanilla, resnet14, ...) or agent.json")
+    accelerate.add_argument("--board", choices=tuple(BOARDS), default="zc706", help="whose limits to keep (default: zc706)")
+    accelerate.add_argument("--chunks", type=int, default=4, help="sub-accelerators at most (default: 4)")
+    accelerate.add_argument("--evaluations", type=int, default=10_000, help="designs evaluated (default: 10000)")
+    accelerate.add_argument("--seed", type=int, default=0, help="seed of the search (default: 0)")
+    accelerate.add_argument("--out", default="design.json", metavar="DESIGN.json", help="the design to write")
+
+
+def _add_reports(subparsers) -> None:
+    report = _command(
+        subparsers, "report", commands.report, "Write a run's page: curves, alpha, the accelerator, the golden result.",
+        "a3cs report runs/search",
+    )  # fmt: skip
+    report.add_argument("run_folder", metavar="RUN", help="a run folder")
+    _command(subparsers, "info", commands.info, "Versions, extras found, threads and kernels in use.", "a3cs info")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

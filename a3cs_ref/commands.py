@@ -1,0 +1,163 @@
+"""What each command of `a3cs` does: parsed arguments in, exit status out. The work itself is in the modules called here."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from a3cs_hw.files import atomic_write, read_json
+from a3cs_ref.checkpoint import RUN, RunFolder
+from a3cs_ref.config import from_arguments, from_dict
+from a3cs_ref.presets import apply_preset
+from a3cs_ref.progress import Progress, say, table
+from a3cs_ref.rl import loop, sources
+from a3cs_ref.rl.envs import find_game, make_env
+from a3cs_ref.rl.evaluate import collect_frames
+from a3cs_ref.rl.evaluate import evaluate as evaluate_policy
+
+INTERRUPTED = 130
+SHOWN = ("score", "argmax_score", "expected_macs", "design_cycles", "steps_per_s")  # of a row, while a run goes on
+
+
+def train(arguments: argparse.Namespace) -> int:
+    """`a3cs train`."""
+    from a3cs_ref.rl.a2c import TrainConfig, Trainer
+
+    return _run(arguments, TrainConfig, Trainer)
+
+
+def cosearch(arguments: argparse.Namespace) -> int:
+    """`a3cs cosearch`."""
+    from a3cs_ref.search.cosearch import CoSearch, CoSearchConfig
+
+    return _run(arguments, CoSearchConfig, CoSearch)
+
+
+def _run(arguments: argparse.Namespace, config_kind: type, learner_kind: type) -> int:
+    """Train or co-search: make or resume the run, and say how it ended."""
+    folder = RunFolder(arguments.out)
+    config = _configuration(arguments, config_kind, folder)
+    teacher = sources.teacher_for(config.teacher, config.game, make_env(config.game, 1, 0).num_actions)
+    learner = learner_kind(config, teacher)
+    distillation = f"{config.loss.distill} distillation from {config.teacher}" if teacher else "no teacher, so no distillation"
+    say(f"{learner.kind}: {config.game}, {config.steps:,} agent steps, {distillation}, into {folder.path}")
+    with Progress(learner.kind, config.steps, SHOWN) as progress:
+        finished = loop.run(learner, folder, arguments.resume, progress.row)
+    rows = folder.rows()
+    document = {"run": str(folder.path), "steps": learner.player.steps, "finished": finished} | (rows[-1] if rows else {})
+    _answer(arguments, document, f"{'finished' if finished else 'interrupted and saved'}: {folder.path}")
+    return 0 if finished else INTERRUPTED
+
+
+def _configuration(arguments: argparse.Namespace, kind: type, folder: RunFolder) -> Any:
+    """The run's configuration: the stored one if it is resumed, else preset and options; the game's name made canonical."""
+    if arguments.resume and folder.config.exists():
+        stored = read_json(folder.config, *RUN)
+        return from_arguments(kind, arguments, from_dict(kind, stored["config"], str(folder.config)))
+    config = from_arguments(kind, arguments, apply_preset(from_arguments(kind, arguments), arguments.preset))
+    distill = config.loss.distill if hasattr(arguments, "loss.distill") else "ac"
+    if getattr(config, "scheme", "") == "direct":
+        config = dataclasses.replace(config, teacher="")
+    if not config.teacher:
+        distill = "none"
+    loss = dataclasses.replace(config.loss, distill=distill)
+    return dataclasses.replace(config, game=find_game(config.game), loss=loss)
+
+
+def derive(arguments: argparse.Namespace) -> int:
+    """`a3cs derive`."""
+    from a3cs_ref.search.derive import derive_agent
+
+    derived = derive_agent(arguments.run_folder, arguments.evaluations)
+    _answer(arguments, derived.document, derived.rows, f"derived from {arguments.run_folder}")
+    return 0
+
+
+def evaluate(arguments: argparse.Namespace) -> int:
+    """`a3cs evaluate`."""
+    source = sources.open_source(arguments.source, arguments.greedy)
+    game = find_game(arguments.game or source.game)
+    with Progress("games", arguments.episodes, ()) as progress:
+        scores = evaluate_policy(
+            source.policy, game, arguments.episodes, arguments.seed, greedy=arguments.greedy, max_frames=arguments.max_frames,
+            record=arguments.record, progress=lambda done, _: progress.row({"step": done}),
+        )  # fmt: skip
+    rows = [
+        ("agent", str(source.path)), ("game", f"{game}, {len(scores.scores)} whole games, no-op starts, unclipped"),
+        ("actions", "greedy" if arguments.greedy else "sampled"),
+        ("score", f"{scores.mean:.2f} +- {scores.std:.2f} (mean and standard deviation)"),
+        ("lowest, highest", f"{scores.scores.min():g}, {scores.scores.max():g}"),
+    ]  # fmt: skip
+    _answer(arguments, {"agent": str(source.path), **scores.summary()}, rows, "evaluate")
+    return 0
+
+
+def quantize(arguments: argparse.Namespace) -> int:
+    """`a3cs quantize`."""
+    from a3cs_ref import quantize as quantizer
+
+    config = from_arguments(quantizer.QuantizeConfig, arguments)
+    source = sources.open_source(arguments.source)
+    agent = sources.load_agent(arguments.source)
+    say(f"collecting {config.calibration + arguments.check:,} real frames of {source.game}")
+    frames = collect_frames(source.policy, source.game, config.calibration + arguments.check, arguments.seed)
+    mixed = frames[np.random.default_rng([arguments.seed, 1]).permutation(len(frames))]
+    calibration, check = mixed[: config.calibration], mixed[config.calibration :]
+    about = {"game": source.game, "agent": source.about}
+    network = quantizer.quantize(agent, calibration, config, about)
+    network.save(arguments.out)
+    if arguments.frames:
+        with atomic_write(arguments.frames) as file:
+            np.save(file, check[: arguments.frames_count])
+    found = quantizer.agreement(agent, network, check)
+    rows = [
+        ("network", f"{arguments.out}: {len(network.units)} units, {config.bits} bits, {config.acc_bits}-bit accumulators"),
+        ("greedy actions", f"{found.greedy:.2%} the same as the float agent's on {found.frames:,} real frames"),
+        ("max |delta logit|", f"{found.max_delta_logit:.3g}"), ("max |delta value|", f"{found.max_delta_value:.3g}"),
+        ("saturations", f"{found.saturations:,}"), ("accumulator overflows", f"{found.accumulator_overflows:,}"),
+    ]  # fmt: skip
+    _answer(arguments, {"network": arguments.out, **dataclasses.asdict(found)}, rows, "quantize")
+    return 0
+
+
+def accelerate(arguments: argparse.Namespace) -> int:
+    """`a3cs accelerate`."""
+    from a3cs_ref.search.accelerate import accelerate as search
+
+    found = search(arguments.network, arguments.board, arguments.chunks, arguments.evaluations, arguments.seed)
+    found.design.save(arguments.out)
+    _answer(arguments, found.document | {"design": arguments.out}, found.rows, "accelerate")
+    return 0
+
+
+def report(arguments: argparse.Namespace) -> int:
+    """`a3cs report`."""
+    from a3cs_ref.report import write_report
+
+    page = write_report(Path(arguments.run_folder))
+    _answer(arguments, {"report": str(page)}, f"report: {page}")
+    return 0
+
+
+def info(arguments: argparse.Namespace) -> int:
+    """`a3cs info`."""
+    from a3cs_ref.info import gather
+
+    found = gather()
+    _answer(arguments, found, [(name, str(value)) for name, value in found.items()], "a3cs info")
+    return 0
+
+
+def _answer(arguments: argparse.Namespace, document: dict[str, Any], text: str | list[tuple[str, str]], title: str = "") -> None:
+    """The result on standard output: one JSON document, or a line or table for a person."""
+    if arguments.json:
+        print(json.dumps(document))
+    elif isinstance(text, str):
+        print(text)
+    else:
+        table(title, text)

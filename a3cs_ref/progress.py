@@ -1,0 +1,77 @@
+"""Progress and tables on a terminal: rich where it is installed and a terminal is attached, plain lines otherwise.
+
+Progress goes to standard error, results to standard output; standard output stays clean for --json.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def say(line: str) -> None:
+    """One line for the person who waits, on standard error."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def has_rich(stream: Any) -> bool:
+    """Whether rich is installed and `stream` is a terminal."""
+    return stream.isatty() and importlib.util.find_spec("rich") is not None
+
+
+class Progress:
+    """A bar with the latest row of the log behind it, or, without a terminal, a line for each row."""
+
+    def __init__(self, label: str, total: int, shown: Sequence[str]):
+        self.label, self.total, self.shown = label, total, shown
+        self._bar: Any = None
+        if has_rich(sys.stderr):
+            from rich.console import Console
+            from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import Progress as Bar
+
+            columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), TextColumn("{task.fields[row]}"))
+            self._bar = Bar(*columns, console=Console(stderr=True))
+
+    def __enter__(self) -> Progress:
+        if self._bar is not None:
+            self._bar.start()
+            self._task = self._bar.add_task(self.label, total=self.total, row="")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def row(self, row: Mapping[str, Any]) -> None:
+        """Show a row of the log; `row["step"]` is how far the run is."""
+        text = "  ".join(f"{name} {_short(row[name])}" for name in self.shown if row.get(name) is not None)
+        if self._bar is None:
+            say(f"{self.label} {row['step']:,}/{self.total:,}  {text}")
+        else:
+            self._bar.update(self._task, completed=row["step"], row=text)
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def table(title: str, rows: Sequence[tuple[str, str]]) -> None:
+    """A two-column table on standard output."""
+    if has_rich(sys.stdout):
+        from rich.console import Console
+        from rich.table import Table
+
+        view = Table(title=title, show_header=False)
+        for row in rows:
+            view.add_row(*row)
+        Console().print(view)
+        return
+    width = max(len(name) for name, _ in rows)
+    print(title)
+    for name, value in rows:
+        print(f"  {name:<{width}}  {value}")

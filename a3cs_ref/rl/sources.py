@@ -1,0 +1,103 @@
+"""Where agents come from: a run folder, a checkpoint, an integer network, or the name of one that is shipped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from a3cs_hw import arithmetic, network
+from a3cs_hw.files import UserError, read_npz
+from a3cs_ref.checkpoint import CHECKPOINT, group, load_checkpoint, load_parameters
+from a3cs_ref.nn.actor_critic import ActorCritic
+from a3cs_ref.nn.build import build_network
+from a3cs_ref.nn.supernet import SuperNet
+from a3cs_ref.rl.evaluate import Policy, policy_from_logits
+
+
+@dataclass(frozen=True)
+class Source:
+    """An agent that can play: its game, its policy (sampled or greedy), and what its file says about it."""
+
+    path: Path
+    about: dict[str, Any]
+    game: str
+    policy: Policy
+
+
+def shipped() -> dict[str, Path]:
+    """The agents that came with the package, by name."""
+    folder = Path(str(resources.files("a3cs_ref") / "data"))
+    return {path.stem: path for path in sorted(folder.glob("*.npz"))}
+
+
+def find(name: str) -> Path:
+    """The file that a name means: a run folder's checkpoint, a file, or a shipped agent (a unique start of its name does)."""
+    path = Path(name)
+    if path.is_dir():
+        checkpoint = path / "checkpoint.npz"
+        if not checkpoint.exists():
+            raise UserError(f"{path} holds no checkpoint.npz; give a run folder, a .npz file or a shipped name")
+        return checkpoint
+    if path.exists():
+        return path
+    matches = [file for stem, file in shipped().items() if stem.startswith(name)]
+    if len(matches) == 1:
+        return matches[0]
+    known = ", ".join(shipped()) or "none"
+    raise UserError(f"no run, file or shipped agent {name!r}" + (" (ambiguous)" if matches else "") + f"; shipped: {known}")
+
+
+def load_agent(name: str) -> ActorCritic:
+    """The float agent of a run, a checkpoint or a shipped file; of a co-search, its most probable path."""
+    path = find(name)
+    return agent_from(*load_checkpoint(path), str(path))
+
+
+def agent_from(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], where: str) -> ActorCritic:
+    """The float agent that a checkpoint holds (float16 weights are widened)."""
+    if header["net"] == "supernet":
+        return _argmax_agent(header, arrays, where)
+    agent = build_network(dict(header), header["actions"], header["norm"])
+    load_parameters(agent.parameters(), group(arrays, "theta"), where)
+    agent.set_statistics(group(arrays, "statistics"))
+    return agent
+
+
+def _argmax_agent(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], where: str) -> ActorCritic:
+    supernet = SuperNet(header["actions"], header["norm"])
+    load_parameters(supernet.parameters(), group(arrays, "theta"), where)
+    supernet.set_statistics(group(arrays, "statistics"))
+    return supernet.agent(np.argmax(arrays["alpha"], axis=1))
+
+
+def open_source(name: str, greedy: bool = False) -> Source:
+    """Anything that can play; the file's `format` field tells what it is."""
+    path = find(name)
+    header, arrays = read_npz(path)
+    kind = header.get("format")
+    if kind == network.FORMAT_NAME:
+        integer = network.load(path)
+        lsb = integer.formats["logits"].y.lsb
+        policy = policy_from_logits(lambda obs: arithmetic.run(integer, obs).logits * lsb, greedy)
+        return Source(path, integer.meta, integer.meta.get("game", ""), policy)
+    if kind == CHECKPOINT[0]:
+        agent = agent_from(*load_checkpoint(path), str(path))
+        about = {key: header[key] for key in ("net", "operators", "norm", "actions", "steps", "score") if key in header}
+        return Source(path, about, header["game"], policy_from_logits(lambda obs: agent(obs)[0].data, greedy))
+    raise UserError(f"{path}: a {kind} file is no agent; give a checkpoint or an integer network")
+
+
+def teacher_for(name: str, game: str, actions: int) -> ActorCritic | None:
+    """The teacher of a run, or None for an empty name; UserError if it plays with another number of actions."""
+    if not name:
+        return None
+    path = find(name)
+    header, arrays = load_checkpoint(path)
+    if header["actions"] != actions:
+        raise UserError(f"{path}: a teacher of {header['actions']} actions ({header['game']}); {game} has {actions}")
+    return agent_from(header, arrays, str(path))
