@@ -1,0 +1,49 @@
+# Two commands do all the set-up on a fresh machine (Python >= 3.10): `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUN := runs/demo
+
+.PHONY: demo test test-numpy test-all lint bench golden clean
+
+demo: $(VENV)/demo
+	$(BIN)/python tools/demo.py --out $(RUN)
+
+test: $(VENV)/test
+	$(BIN)/python -m pytest -q
+
+test-all: $(VENV)/test
+	$(BIN)/python -m pytest -q -m "slow or not slow"
+
+# The same tests, and the chain on a built-in game, where nothing but NumPy (and pytest) is installed.
+test-numpy: .venv-numpy/test
+	.venv-numpy/bin/python -m pytest -q
+	.venv-numpy/bin/python tools/demo.py --game catch --tiny --out runs/demo-numpy
+
+lint: $(VENV)/test
+	$(BIN)/python -m pip install -q "ruff>=0.6" mypy
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(VENV)/test
+	$(BIN)/python tools/bench.py all
+
+golden: $(VENV)/test
+	$(BIN)/a3cs golden generate --out golden
+
+$(VENV)/demo: setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q -e ".[all]"
+	touch $@
+
+$(VENV)/test: $(VENV)/demo
+	$(BIN)/python -m pip install -q -e ".[all,test]"
+	touch $@
+
+.venv-numpy/test: setup.cfg pyproject.toml
+	$(PYTHON) -m venv .venv-numpy
+	.venv-numpy/bin/python -m pip install -q -e . pytest
+	touch $@
+
+clean:
+	rm -rf .venv .venv-numpy build dist *.egg-info runs/demo runs/demo-numpy
