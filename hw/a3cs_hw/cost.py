@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from a3cs_hw.resources import ceil_div, design_bram, design_dsp, used_chunks
@@ -56,9 +56,14 @@ class UnitCost:
     @property
     def limit(self) -> str:
         """What binds the unit: compute, or the operand that takes most of the transfers."""
-        if self.compute >= self.load + self.store:
-            return "compute"
-        return max(Operands._fields, key=lambda operand: getattr(self.transfer, operand))
+        return binding_limit(self.compute, self.transfer)
+
+
+def binding_limit(compute: int, transfer: Operands) -> str:
+    """"compute" where the PE array is busy for at least as long as the transfers take, else the costliest operand."""
+    if compute >= sum(transfer):
+        return "compute"
+    return max(Operands._fields, key=lambda operand: getattr(transfer, operand))
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,7 @@ class DesignCost:
     units: tuple[UnitCost, ...]
     chunk_cycles: tuple[int, ...]
     segments: int
+    pes: int
     dsp: int
     bram: int
     floor: int
@@ -100,12 +106,29 @@ class DesignCost:
     def macs(self) -> int:
         return sum(unit.macs for unit in self.units)
 
+    @property
+    def utilisation(self) -> float:
+        """Share of the PEs' cycles that do a multiply-accumulate, with frames in flight."""
+        return self.macs / (self.pes * self.epoch)
+
+    @property
+    def limit(self) -> str:
+        """The chunk that sets the epoch, and what binds its units taken together."""
+        chunk = self.chunk_cycles.index(self.epoch)
+        units = [unit for unit in self.units if unit.chunk == chunk]
+        transfer = _sum(unit.transfer for unit in units)
+        return f"chunk {chunk}, {binding_limit(sum(unit.compute for unit in units), transfer)}"
+
     def words(self) -> Operands:
         """Words that cross between DRAM and the chunks for one frame, by operand."""
-        total = Operands()
-        for unit in self.units:
-            total = total.plus(unit.words)
-        return total
+        return _sum(unit.words for unit in self.units)
+
+
+def _sum(figures: Iterable[Operands]) -> Operands:
+    total = Operands()
+    for figure in figures:
+        total = total.plus(figure)
+    return total
 
 
 def design_cost(units: Sequence[Unit], design: Design, bits: Mapping[str, Bits], costs: Sequence[UnitCost]) -> DesignCost:
@@ -117,6 +140,7 @@ def design_cost(units: Sequence[Unit], design: Design, bits: Mapping[str, Bits],
         units=tuple(costs),
         chunk_cycles=tuple(cycles),
         segments=len(segments(units, design)),
+        pes=_pes(units, design),
         dsp=design_dsp(units, design, bits),
         bram=design_bram(units, design),
         floor=design_floor(units, design, bits),
@@ -160,6 +184,10 @@ def floor_cycles(macs: int, pes: int, moved: int, bytes_per_cycle: int, ideal: b
 
 def design_floor(units: Sequence[Unit], design: Design, bits: Mapping[str, Bits]) -> int:
     """The fewest cycles a frame can cost on this design's PEs, its resident weights, and the whole board's memory rate."""
-    pes = sum(design.chunks[index].pes for index in used_chunks(units, design))
     moved = sum(bytes_once(unit, bits[unit.name], design.chunks[design.chunk_of(unit.name)].resident) for unit in units)
-    return floor_cycles(sum(unit.macs for unit in units), pes, moved, design.board.bytes_per_cycle, design.ideal_memory)
+    macs = sum(unit.macs for unit in units)
+    return floor_cycles(macs, _pes(units, design), moved, design.board.bytes_per_cycle, design.ideal_memory)
+
+
+def _pes(units: Sequence[Unit], design: Design) -> int:
+    return sum(design.chunks[index].pes for index in used_chunks(units, design))

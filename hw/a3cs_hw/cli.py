@@ -1,0 +1,189 @@
+"""The hardware commands: `python -m a3cs_hw`, also mounted by `a3cs`.
+
+Exit status: 0 done, 1 a check failed, 2 bad input (one line on standard error), 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from a3cs_hw import __version__
+from a3cs_hw.files import UserError
+
+Subparsers = Any  # argparse's own type for them is private
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one hardware command; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m a3cs_hw", description="The accelerator as a model; NumPy is enough.")
+    parser.add_argument("--version", action="version", version=__version__)
+    add_commands(parser.add_subparsers(dest="command", required=True, metavar="COMMAND"))
+    return guarded(parser, argv)
+
+
+def guarded(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
+    """Parse, run, and turn errors into one line on standard error and an exit status; `a3cs` uses it too."""
+    args = parser.parse_args(argv)
+    try:
+        return int(args.run(args))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+def add_commands(subparsers: Subparsers) -> None:
+    """Mount space, predict, simulate and golden; each sets `run`, a function of the parsed arguments giving the exit status."""
+    from a3cs_hw.golden_cli import add_golden_commands
+
+    _add_space(subparsers)
+    _add_predict(subparsers)
+    _add_simulate(subparsers)
+    add_golden_commands(subparsers)
+
+
+def _add_command(subparsers: Subparsers, name: str, summary: str, example: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        name, help=summary, description=summary, epilog=f"example: {example}", formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON document on standard output, nothing else")
+    return parser
+
+
+def _add_space(subparsers: Subparsers) -> None:
+    parser = _add_command(
+        subparsers, "space", "The searchable choices of the accelerator and the exact number of designs.", "a3cs space --chunks 4"
+    )
+    parser.add_argument("network", nargs="?", metavar="NETWORK", help="count its units as slots (default: the 12-cell agent's)")
+    parser.add_argument("--chunks", type=int, default=4, metavar="P", help="chunks at most (default: 4)")
+    parser.add_argument("--board", default="zc706", metavar="NAME|FILE.json", help="the board (default: zc706)")
+    parser.set_defaults(run=run_space)
+
+
+def _add_network_and_design(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("network", metavar="NETWORK", help="an integer network (.npz) or a unit list (.json)")
+    parser.add_argument("design", metavar="DESIGN", help="a design file (.json)")
+    parser.add_argument("--board", metavar="NAME|FILE.json", help="another board than the design's")
+
+
+def _add_predict(subparsers: Subparsers) -> None:
+    parser = _add_command(
+        subparsers,
+        "predict",
+        "Cycles, FPS, DSP and BRAM of a network on a design, in closed form. Equal to what `simulate` counts.",
+        "a3cs predict network.npz design.json",
+    )
+    _add_network_and_design(parser)
+    parser.set_defaults(run=run_predict)
+
+
+def _add_simulate(subparsers: Subparsers) -> None:
+    parser = _add_command(
+        subparsers,
+        "simulate",
+        "Run an integer network on a design: exact outputs of every unit, and cycles and words counted tile by tile.",
+        "a3cs simulate network.npz design.json --frames frames.npy --out simulated",
+    )
+    _add_network_and_design(parser)
+    parser.add_argument("--frames", required=True, metavar="FRAMES.npy", help="inputs: uint8 (B, 4, 84, 84)")
+    parser.add_argument(
+        "--out", required=True, metavar="DIR", help="writes UNIT.npy, every unit's output (B, M, R, C), and cost.json"
+    )
+    parser.set_defaults(run=run_simulate)
+
+
+def run_space(args: argparse.Namespace) -> int:
+    """`space`."""
+    from a3cs_hw.space import Space, agent_slots
+    from a3cs_hw.template import load_board
+    from a3cs_hw.text import print_table
+    from a3cs_hw.workload import load_workload
+
+    slots = [unit.name for unit in load_workload(args.network)[0]] if args.network else agent_slots()
+    space = Space(tuple(slots), args.chunks, load_board(args.board))
+    if args.json:
+        choices = {key: [list(v) if isinstance(v, tuple) else v for v in values] for key, values in space.choices.items()}
+        sizes = {"slots": len(slots), "chunks": space.chunks, "chunk_designs": space.chunk_designs(), "designs": space.count()}
+        print(json.dumps({**sizes, "choices": choices}))
+        return 0
+    rows = [[key, len(values), "  ".join(_choice(value) for value in values)] for key, values in space.choices.items()]
+    rows.append(["allocation", space.chunks, f"a chunk for each of {len(slots)} slots"])
+    print_table(f"choices of each of up to {space.chunks} chunks, and of each slot", ["choice", "values", ""], rows)
+    print(f"designs of one chunk: {space.chunk_designs():,}  (its share of the bandwidth not counted)")
+    print(f"designs: {space.count():,}  (about {space.count():.2e})")
+    return 0
+
+
+def _choice(value: Any) -> str:
+    return ":".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _load(args: argparse.Namespace) -> tuple[Any, Any, Any]:
+    """Units, their bits and the design that the arguments name; UserError unless the network fits the design and its board."""
+    import dataclasses
+
+    from a3cs_hw.resources import require_fit
+    from a3cs_hw.template import load_board, load_design
+    from a3cs_hw.workload import load_workload
+
+    units, bits = load_workload(args.network)
+    design = load_design(args.design)
+    if args.board:
+        design = dataclasses.replace(design, board=load_board(args.board))
+    try:
+        require_fit(units, design, bits)
+    except UserError as error:
+        raise UserError(f"{args.design}: {error}") from error
+    return units, bits, design
+
+
+def run_predict(args: argparse.Namespace) -> int:
+    """`predict`."""
+    from a3cs_hw import report
+    from a3cs_hw.predictor import predict
+
+    units, bits, design = _load(args)
+    cost = predict(units, design, bits)
+    document = report.cost_document(cost, report.ideal_memory(units, design, bits), design)
+    if args.json:
+        print(json.dumps(document))
+    else:
+        report.print_cost(document, "predicted")
+    return 0
+
+
+def run_simulate(args: argparse.Namespace) -> int:
+    """`simulate`."""
+    from pathlib import Path
+
+    import numpy as np
+
+    from a3cs_hw import files, network, report
+    from a3cs_hw.simulator import simulate
+
+    if not args.network.endswith(".npz"):
+        raise UserError(f"{args.network}: a unit list has no weights to simulate; give an integer network (.npz)")
+    units, bits, design = _load(args)
+    result = simulate(network.load(args.network), design, files.read_npy(args.frames), keep=True)
+    document = report.cost_document(result.cost, report.ideal_memory(units, design, bits), design)
+    document["frames"] = len(result.outputs.logits)
+    document["counters"] = {name: vars(counters) for name, counters in result.outputs.counters.items()}
+    for name, words in result.outputs.maps.items():
+        with files.atomic_write(Path(args.out) / f"{name}.npy") as file:
+            np.save(file, words)
+    files.write_json(Path(args.out) / "cost.json", document)
+    if args.json:
+        print(json.dumps(document))
+        return 0
+    report.print_cost(document, "simulated")
+    overflows = sum(counters.accumulator_overflows for counters in result.outputs.counters.values())
+    saturations = sum(counters.saturations for counters in result.outputs.counters.values())
+    print(f"{document['frames']} frames, {overflows:,} accumulator overflows, {saturations:,} saturated words")
+    print(f"outputs of {len(units)} units and cost.json in {args.out}")
+    return 0
