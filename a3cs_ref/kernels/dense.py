@@ -1,14 +1,24 @@
-"""Dense layers: dense, dense_dx and dense_dw of reference.py by BLAS, one share of the result's columns a thread.
+"""Dense layers: dense, dense_dx and dense_dw of reference.py. The weights, 6 MB for 3136 x 512, are read once.
 
-BLAS itself runs one thread; the pool's threads call it. BLAS counts in columns: the row-major w (N, M) is its matrix
-(M, N), so y = x w is asked for as y^T = w^T x^T, and a share is a range of rows of y^T.
+*Forward*, y = x w + b: P samples x `columns` vectors of outputs accumulate over the inputs (`outer`). The weights of a block
+of outputs are a column, rows 2 KB apart, which all fall on the same few places of the cache: they are copied into a panel,
+BAND inputs at a time, and used for all samples.
 
-    y   (B, M)   share of M:    w[:, m0:m1]^T (as stored)  x^T
-    dx  (B, N)   share of N:    w[n0:n1]      (transposed) dy^T
-    dw  (N, M)   share of N:    dy^T                       x[:, n0:n1]
+    for BAND inputs, block of outputs v
+      copy the panel of w
+      for P samples                        block = y of the inputs before, or the bias
+        for input n of the band            block[p, v] += x[p, n] w[n, v]
 
-sgemm comes from SciPy's cython_blas, which takes a free leading dimension, so no share is copied. Without SciPy, and for
-small layers, np.dot does the work.
+*dX* = dy w^T: rows of w and dy both lie along the sum, so lanes are terms of the sum (`inner`), added up at the end:
+
+    for ROWS inputs n, COLUMNS samples, vector of outputs m       block[i, j] += w[n + i, m] dy[j, m]
+
+*dW* = x^T dy: P inputs x vectors of outputs accumulate over the samples (`outer`):
+
+    for P inputs n, vectors v of outputs, sample s                block[i, v] += x[s, n + i] dy[s, v]
+
+Blocks are of one size; the last starts earlier and repeats what its neighbour wrote. Layers whose outputs do not fill
+whole vectors, and small ones (the heads), are left to BLAS.
 """
 
 from __future__ import annotations
@@ -16,107 +26,159 @@ from __future__ import annotations
 import functools
 
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.extending import get_cython_function_address, intrinsic
 
 from a3cs_ref.kernels import reference
-from a3cs_ref.kernels.native import WORD, address, compiled
+from a3cs_ref.kernels.direct import split, write_back
+from a3cs_ref.kernels.native import address, compiled, inlined
 from a3cs_ref.kernels.pool import launch
-from a3cs_ref.kernels.simd import FLOAT, pointer_to, word
-from a3cs_ref.kernels.threads import threads
+from a3cs_ref.kernels.simd import ACCUMULATORS, FLOAT, LANES, inner, load_block, outer, store_block, store_sums, word, zeros
 
-SMALL = 1 << 20  # multiply-adds below which a share is not worth a thread
-OPERANDS = 13  # of sgemm: transa, transb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc, all addresses
-
-
-@intrinsic
-def call_sgemm(typingctx, function, operands):
-    """Call sgemm at address `function` with the OPERANDS addresses stored at `operands`."""
-
-    def codegen(context, builder, signature, args):
-        byte = ir.IntType(8).as_pointer()
-        kind = ir.FunctionType(ir.VoidType(), [byte] * OPERANDS)
-        values = [builder.load(pointer_to(builder, args[1], ir.Constant(ir.IntType(64), i))) for i in range(OPERANDS)]
-        builder.call(builder.inttoptr(args[0], kind.as_pointer()), [builder.inttoptr(value, byte) for value in values])
-        return context.get_dummy_value()
-
-    return types.void(types.int64, types.int64), codegen
+SMALL = 1 << 18  # multiply-adds below which BLAS is called
+ROWS, COLUMNS = (3, 4) if ACCUMULATORS == 12 else (4, 7)  # block of dX: inputs x samples
+BAND = 256  # inputs whose weights are copied into the cache at a time, in the forward product
+TASKS = 8  # shares of the outputs (forward) or of the inputs (dX, dW)
 
 
 @functools.cache
-def sgemm_kernel():
-    """Task t is the product whose operands are row t of a table."""
+def forward_kernel(p: int, columns: int):
+    """Some blocks of columns of y, for blocks of p (and p - 1) samples."""
+    q, width = max(p - 1, 1), columns * LANES * FLOAT
 
-    def multiply(arguments, task, chunk):
-        call_sgemm(word(arguments, 0), word(arguments, 1) + task * OPERANDS * WORD)
+    def dense(arguments, task, chunk):
+        x, x_row, w, w_row = word(arguments, 0), word(arguments, 1), word(arguments, 2), word(arguments, 3)
+        bias, y, y_row, rectify = word(arguments, 4), word(arguments, 5), word(arguments, 6), word(arguments, 7)
+        wide, narrow, inputs, blocks = word(arguments, 8), word(arguments, 9), word(arguments, 10), word(arguments, 11)
+        scratch = word(arguments, 12)
+        for first in range(0, inputs, BAND):
+            size, last = min(BAND, inputs - first), rectify if first + BAND >= inputs else 0
+            for b in range(blocks * task // TASKS, blocks * (task + 1) // TASKS):
+                wp, xp, yp = w + first * w_row + b * width, x + first * FLOAT, y + b * width
+                panel = scratch + task * BAND * width
+                for t in range(size):
+                    store_block(load_block(1, columns, wp + t * w_row, 0), panel + t * width, 0)
+                before, before_row = (yp, y_row) if first > 0 else (bias + b * width, 0)
+                for n in range(wide + narrow):
+                    if n < wide:
+                        block = over_inputs(load_block(p, columns, before, before_row), xp, x_row, panel, width, size)
+                        write_back(block, yp, y_row, 0, 0, last)
+                        done = p
+                    else:
+                        small = over_inputs(load_block(q, columns, before, before_row), xp, x_row, panel, width, size)
+                        write_back(small, yp, y_row, 0, 0, last)
+                        done = q
+                    before += done * before_row
+                    xp += done * x_row
+                    yp += done * y_row
 
-    return compiled(multiply)
+    return compiled(dense)
+
+
+@inlined
+def over_inputs(block, x, x_row, w, w_row, inputs):
+    """block + sum over inputs of x[samples] (outer) w."""
+    for t in range(inputs):
+        block = outer(block, x + t * FLOAT, x_row, w + t * w_row)
+    return block
 
 
 @functools.cache
-def sgemm() -> int | None:
-    """Address of BLAS's sgemm; None without SciPy."""
-    try:
-        return get_cython_function_address("scipy.linalg.cython_blas", "sgemm")
-    except ImportError:
-        return None
+def inputs_kernel(rows: int, samples: int):
+    """A share of the columns of dx, in blocks of `rows` inputs x `samples` samples."""
+
+    def dense_dx(arguments, task, chunk):
+        dy, dy_row, w, w_row = word(arguments, 0), word(arguments, 1), word(arguments, 2), word(arguments, 3)
+        dx, dx_row, inputs, batch = word(arguments, 4), word(arguments, 5), word(arguments, 6), word(arguments, 7)
+        vectors, blocks = word(arguments, 8), (inputs + rows - 1) // rows
+        for n in range(blocks * task // TASKS, blocks * (task + 1) // TASKS):
+            first = min(n * rows, inputs - rows)
+            for s in range(0, batch, samples):
+                sample = min(s, batch - samples)
+                block = zeros(rows, samples)
+                for v in range(vectors):
+                    at = v * LANES * FLOAT
+                    block = inner(block, w + first * w_row + at, w_row, dy + sample * dy_row + at, dy_row)
+                store_sums(block, dx + sample * dx_row + first * FLOAT, FLOAT, dx_row)
+
+    return compiled(dense_dx)
 
 
-def multiply(a, b, c, transposed_a: bool, transposed_b: bool, add: bool) -> None:
-    """c = op(a) op(b), + c if `add`, in BLAS's reading (a row-major array is its transpose): shares of c's columns.
+@functools.cache
+def weights_kernel(rows: int, columns: int):
+    """A share of the rows of dw, in blocks of `rows` inputs x `columns` vectors of outputs."""
+    width = columns * LANES * FLOAT
 
-    c (n, m) row-major; a is (k, m), or (m, k) if transposed; b (n, k), or (k, n) if transposed.
-    """
-    (n, m), k = c.shape, a.shape[1 if transposed_a else 0]
-    count = max(1, min(threads(), m * n * k // SMALL, m // 16))
-    edges = [m * i // count for i in range(count + 1)]
-    sizes = np.array([*np.diff(edges), n, k, a.shape[1], b.shape[1], m], np.int32)
-    factors, letters = np.array([1, float(add)], np.float32), np.frombuffer(b"NT", np.uint8)
-    size = [address(sizes) + 4 * i for i in range(len(sizes))]
-    letter = [address(letters), address(letters) + 1]
-    alpha, beta = address(factors), address(factors) + FLOAT
-    table = np.array([
-        [letter[transposed_a], letter[transposed_b], size[i], size[count], size[count + 1], alpha,
-         address(a) + edges[i] * a.strides[0 if transposed_a else 1], size[count + 2], address(b), size[count + 3],
-         beta, address(c) + edges[i] * FLOAT, size[count + 4]]
-        for i in range(count)
-    ], np.int64)  # fmt: skip
-    launch([(sgemm_kernel(), [sgemm(), address(table)])], count)
+    def dense_dw(arguments, task, chunk):
+        x, x_row, dy, dy_row = word(arguments, 0), word(arguments, 1), word(arguments, 2), word(arguments, 3)
+        dw, dw_row, inputs, batch = word(arguments, 4), word(arguments, 5), word(arguments, 6), word(arguments, 7)
+        across, blocks = word(arguments, 8), (inputs + rows - 1) // rows
+        for n in range(blocks * task // TASKS, blocks * (task + 1) // TASKS):
+            first = min(n * rows, inputs - rows)
+            for v in range(across):
+                block = zeros(rows, columns)
+                for s in range(batch):
+                    block = outer(block, x + s * x_row + first * FLOAT, FLOAT, dy + s * dy_row + v * width)
+                store_block(block, dw + first * dw_row + v * width, dw_row)
+
+    return compiled(dense_dw)
 
 
 def forward(x, w, b, rectify) -> np.ndarray:
     """dense of reference.py."""
-    if small(x.shape[0] * w.size):
+    if left_to_blas(x.shape[0], w.shape):
         return reference.dense(x, w, b, rectify)
-    x, w = np.ascontiguousarray(x), np.ascontiguousarray(w)
-    y = np.empty((x.shape[0], w.shape[1]), np.float32)
-    if b is not None:
-        y[...] = b
-    multiply(w, x, y, False, False, b is not None)
-    return np.maximum(y, 0, out=y) if rectify else y
+    x, w, (inputs, m) = contiguous(x), contiguous(w), w.shape
+    y, bias = np.empty((x.shape[0], m), np.float32), np.zeros(m, np.float32) if b is None else contiguous(b)
+    columns = across(m)
+    scratch = np.empty((TASKS, BAND, columns * LANES), np.float32)
+    p, wide, narrow = split(x.shape[0], ACCUMULATORS // columns)
+    arguments = [
+        address(x), x.strides[0], address(w), w.strides[0], address(bias), address(y), y.strides[0], int(rectify),
+        wide, narrow, inputs, m // (LANES * columns), address(scratch),
+    ]  # fmt: skip
+    launch([(forward_kernel(p, columns), arguments)], TASKS)
+    return y
 
 
 def dx(dy, w) -> np.ndarray:
     """dense_dx of reference.py."""
-    if small(dy.shape[0] * w.size):
+    (batch, m), inputs = dy.shape, w.shape[0]
+    if left_to_blas(batch, w.shape):
         return reference.dense_dx(dy, w)
-    dy, w = np.ascontiguousarray(dy), np.ascontiguousarray(w)
-    out = np.empty((dy.shape[0], w.shape[0]), np.float32)
-    multiply(w, dy, out, True, False, False)
+    w, out = contiguous(w), np.empty((batch, inputs), np.float32)
+    spaced = np.empty((batch, m + 16), np.float32)  # rows at powers of two apart would share few places of the cache
+    spaced[:, :m] = dy
+    dy = spaced
+    arguments = [
+        address(dy), dy.strides[0], address(w), w.strides[0], address(out), out.strides[0], inputs, batch, m // LANES,
+    ]  # fmt: skip
+    launch([(inputs_kernel(min(ROWS, inputs), min(COLUMNS, batch)), arguments)], TASKS)
     return out
 
 
 def dw(x, dy) -> tuple[np.ndarray, np.ndarray]:
     """dense_dw of reference.py."""
-    if small(x.shape[1] * dy.size):
+    (batch, inputs), m = x.shape, dy.shape[1]
+    if left_to_blas(batch, (inputs, m)):
         return reference.dense_dw(x, dy)
-    x, dy = np.ascontiguousarray(x), np.ascontiguousarray(dy)
-    out = np.empty((x.shape[1], dy.shape[1]), np.float32)
-    multiply(dy, x, out, False, True, False)
+    x, dy, out, columns = contiguous(x), contiguous(dy), np.empty((inputs, m), np.float32), across(m)
+    arguments = [
+        address(x), x.strides[0], address(dy), dy.strides[0], address(out), out.strides[0], inputs, batch,
+        m // (LANES * columns),
+    ]  # fmt: skip
+    launch([(weights_kernel(min(ACCUMULATORS // columns, inputs), columns), arguments)], TASKS)
     return out, dy.sum(axis=0)
 
 
-def small(multiply_adds: int) -> bool:
-    """Whether a product is left to np.dot."""
-    return multiply_adds < SMALL or sgemm() is None
+def left_to_blas(batch: int, w_shape: tuple[int, int]) -> bool:
+    """Whether np.dot does the layer."""
+    return w_shape[1] % LANES != 0 or batch * w_shape[0] * w_shape[1] < SMALL
+
+
+def across(m: int) -> int:
+    """Vectors of outputs in a block."""
+    return 2 if m % (2 * LANES) == 0 else 1
+
+
+def contiguous(array: np.ndarray) -> np.ndarray:
+    """The array, or a copy, float32 in C order."""
+    return np.ascontiguousarray(array, np.float32)

@@ -98,6 +98,17 @@ def _multiply_add(builder, a, b, c):
     return builder.call(function, [a, b, c])
 
 
+def _sum(builder, value):
+    """The sum over all lanes: halves are added until one lane is left."""
+    lanes = LANES
+    while lanes > 1:
+        lanes //= 2
+        half = ir.VectorType(ir.IntType(32), lanes)
+        low, high = ir.Constant(half, list(range(lanes))), ir.Constant(half, list(range(lanes, 2 * lanes)))
+        value = builder.fadd(builder.shuffle_vector(value, value, low), builder.shuffle_vector(value, value, high))
+    return builder.extract_element(value, ir.Constant(ir.IntType(32), 0))
+
+
 def _zero():
     return ir.Constant(_vector, [0.0] * LANES)
 
@@ -193,6 +204,37 @@ def outer(typingctx, block, x, step, w):
         return _block(builder, new)
 
     return block(block, types.int64, types.int64, types.int64), codegen
+
+
+@intrinsic
+def inner(typingctx, block, a, a_step, b, b_step):
+    """block[i, j] + a[i] * b[j], lane by lane: vectors at a, a + a_step, ... and b, b + b_step, ..."""
+
+    def codegen(context, builder, signature, args):
+        left = [_load(builder, args[1], builder.mul(args[2], _constant(i))) for i in range(block.rows)]
+        values = _elements(builder, args[0], block.count)
+        for j in range(block.columns):
+            right = _load(builder, args[3], builder.mul(args[4], _constant(j)))
+            for i in range(block.rows):
+                at = i * block.columns + j
+                values[at] = _multiply_add(builder, left[i], right, values[at])
+        return _block(builder, values)
+
+    return block(block, types.int64, types.int64, types.int64, types.int64), codegen
+
+
+@intrinsic
+def store_sums(typingctx, block, address, row_step, column_step):
+    """Write the sum over the lanes of each vector, one float each."""
+
+    def codegen(context, builder, signature, args):
+        for i, value in enumerate(_elements(builder, args[0], block.count)):
+            row, column = _constant(i // block.columns), _constant(i % block.columns)
+            offset = builder.add(builder.mul(args[2], row), builder.mul(args[3], column))
+            builder.store(_sum(builder, value), _pointer(builder, args[1], offset, _float), align=FLOAT)
+        return context.get_dummy_value()
+
+    return types.void(block, types.int64, types.int64, types.int64), codegen
 
 
 @intrinsic(prefer_literal=True)
