@@ -7,9 +7,9 @@
 - The frame cap is counted here and not by ale-py, whose last observation at its own cap is stale (the screen of the last
   frames is not read). So `final_obs` is the true last observation. A finished game's last observation is stale too, but
   nothing is computed from it.
-- FIRE is pressed by ale-py on a real reset only. Games that wait for FIRE after a lost life get it in the next step,
-  whatever the policy chose: all actions do the same there, so that row's policy gradient is zero in expectation and a
-  learner may keep it; `Step.forced` marks it for those who would rather leave it out.
+- FIRE is pressed by ale-py on a real reset only. Games that wait for FIRE after a lost life get it in one step soon
+  after, whatever the policy chose: all actions do the same there, so that row's policy gradient is zero in expectation
+  and a learner may keep it; `Step.forced` marks it for those who would rather leave it out.
 - No sticky actions; the minimal action set; up to 30 frames of no-ops (FIRE included) before an episode.
 """
 
@@ -54,26 +54,30 @@ class AtariEnv:
         self._vector = _open(game, num_envs, threads)
         self.action_names = tuple(action.name for action in self._vector.ale.get_action_set())
         self.num_actions = len(self.action_names)
-        self._fire = self.action_names.index("FIRE") if game in FIRE_AFTER else None
-        # Consecutive seeds, ale-py's own way, would share environments between runs with neighbouring seeds.
-        self._seeds = np.random.Generator(np.random.PCG64(seed)).integers(2**31 - 1, size=num_envs)
-        self.reset()
+        self._fire_after = FIRE_AFTER.get(game)
+        self._fire = self.action_names.index("FIRE") if "FIRE" in self.action_names else 0
+        self._seeds = row_seeds(seed, num_envs)
+        self._forget()
 
     def reset(self) -> np.ndarray:
-        """Start again from the seed: the first observations, (N, 4, 84, 84) uint8."""
+        """Start again from the seed: the first observations, (N, 4, 84, 84) uint8. Loading a ROM takes 0.1 s a row."""
         obs, info = self._vector.reset(seed=self._seeds)
+        self._forget()
         self._lives = info["lives"].copy()
+        return obs
+
+    def _forget(self) -> None:
+        self._lives = np.zeros(self.num_envs, np.int32)
         self._score = np.zeros(self.num_envs, np.float32)
         self._steps = np.zeros(self.num_envs, np.int32)
-        self._press_fire = np.zeros(self.num_envs, bool)
-        return obs
+        self._fire_in = np.full(self.num_envs, -1)  # agent steps until FIRE is forced; negative: never
 
     def step(self, actions: np.ndarray) -> Step:
         """Play actions (N,), indices into `action_names`."""
         actions = check_actions(actions, self.num_envs, self.num_actions)
-        forced = self._press_fire
-        if forced.any():
-            actions[forced] = self._fire
+        forced = self._fire_in == 0
+        actions[forced] = self._fire
+        self._fire_in -= 1
         obs, reward, game_over, _, info = self._vector.step(actions)
         reward, lives = reward.astype(np.float32), info["lives"].copy()
         # Some games show 0 lives for a while before they end: that is not one more terminal.
@@ -91,7 +95,9 @@ class AtariEnv:
             obs, info = self._vector.reset(options={"reset_mask": capped})
             lives = info["lives"].copy()
         self._lives = lives
-        self._press_fire = life_lost & ~ended if self._fire is not None else np.zeros(self.num_envs, bool)
+        self._fire_in[ended] = -1
+        if self._fire_after is not None:
+            self._fire_in[life_lost & ~ended] = self._fire_after
         truncated = capped & ~life_lost
         return Step(obs, reward, game_over | life_lost, truncated, ended, score, length, forced,
                     final_obs if truncated.any() else None)
@@ -99,6 +105,11 @@ class AtariEnv:
     def close(self) -> None:
         """Stop the emulator's threads."""
         self._vector = None
+
+
+def row_seeds(seed: int, num_envs: int) -> np.ndarray:
+    """A seed for each row, (N,) int64. Consecutive ones, ale-py's own way, would give neighbouring runs common games."""
+    return np.random.Generator(np.random.PCG64(seed)).integers(2**31 - 1, size=num_envs)
 
 
 def _open(game: str, num_envs: int, threads: int):

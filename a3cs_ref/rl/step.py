@@ -42,7 +42,7 @@ class VectorEnv(Protocol):
     action_names: tuple[str, ...]
 
     def reset(self) -> np.ndarray:
-        """Start again from the seed: the first observations, (N, 4, 84, 84) uint8."""
+        """Start, or start again, from the seed: the first observations, (N, 4, 84, 84) uint8. Comes before any step."""
 
     def step(self, actions: np.ndarray) -> Step:
         """Play actions (N,) of any integer dtype, each below num_actions."""
