@@ -9,9 +9,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from a3cs_hw.cli import add_commands, guarded
-
 from a3cs_hw import __version__
+from a3cs_hw.cli import add_commands, guarded
 from a3cs_hw.template import BOARDS
 from a3cs_ref import commands
 from a3cs_ref.config import add_arguments
@@ -23,7 +22,7 @@ from a3cs_ref.search.cosearch import CoSearchConfig
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit status."""
-    return guarded(build_parser(), sys.argv[1:] if argv is None else argv)
+    return guarded(build_parser(), argv)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from a3cs_hw.files import atomic_write, read_json
+from a3cs_hw.text import print_table
 from a3cs_ref.checkpoint import RUN, RunFolder
 from a3cs_ref.config import from_arguments, from_dict
 from a3cs_ref.presets import apply_preset
-from a3cs_ref.progress import Progress, say, table
+from a3cs_ref.progress import Progress, say
 from a3cs_ref.rl import loop, sources
 from a3cs_ref.rl.envs import find_game, make_env
 from a3cs_ref.rl.evaluate import collect_frames
@@ -160,4 +161,4 @@ def _answer(arguments: argparse.Namespace, document: dict[str, Any], text: str |
     elif isinstance(text, str):
         print(text)
     else:
-        table(title, text)
+        print_table(title, ("", ""), text)

@@ -1,4 +1,4 @@
-"""Progress and tables on a terminal: rich where it is installed and a terminal is attached, plain lines otherwise.
+"""Progress on a terminal: rich where it is installed and a terminal is attached, plain lines otherwise.
 
 Progress goes to standard error, results to standard output; standard output stays clean for --json.
 """
@@ -16,18 +16,13 @@ def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def has_rich(stream: Any) -> bool:
-    """Whether rich is installed and `stream` is a terminal."""
-    return stream.isatty() and importlib.util.find_spec("rich") is not None
-
-
 class Progress:
     """A bar with the latest row of the log behind it, or, without a terminal, a line for each row."""
 
     def __init__(self, label: str, total: int, shown: Sequence[str]):
         self.label, self.total, self.shown = label, total, shown
         self._bar: Any = None
-        if has_rich(sys.stderr):
+        if sys.stderr.isatty() and importlib.util.find_spec("rich"):
             from rich.console import Console
             from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
             from rich.progress import Progress as Bar
@@ -58,20 +53,3 @@ def _short(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def table(title: str, rows: Sequence[tuple[str, str]]) -> None:
-    """A two-column table on standard output."""
-    if has_rich(sys.stdout):
-        from rich.console import Console
-        from rich.table import Table
-
-        view = Table(title=title, show_header=False)
-        for row in rows:
-            view.add_row(*row)
-        Console().print(view)
-        return
-    width = max(len(name) for name, _ in rows)
-    print(title)
-    for name, value in rows:
-        print(f"  {name:<{width}}  {value}")
