@@ -41,34 +41,26 @@ TASKS = 8  # shares of the outputs (forward) or of the inputs (dX, dW)
 
 @functools.cache
 def forward_kernel(p: int, columns: int):
-    """Some blocks of columns of y, for blocks of p (and p - 1) samples."""
-    q, width = max(p - 1, 1), columns * LANES * FLOAT
+    """A share of the columns of y, for blocks of p samples."""
+    width = columns * LANES * FLOAT
 
     def dense(arguments, task, chunk):
         x, x_row, w, w_row = word(arguments, 0), word(arguments, 1), word(arguments, 2), word(arguments, 3)
         bias, y, y_row, rectify = word(arguments, 4), word(arguments, 5), word(arguments, 6), word(arguments, 7)
-        wide, narrow, inputs, blocks = word(arguments, 8), word(arguments, 9), word(arguments, 10), word(arguments, 11)
-        scratch = word(arguments, 12)
+        sample_blocks, inputs, blocks = word(arguments, 8), word(arguments, 9), word(arguments, 10)
+        panel = word(arguments, 11) + task * BAND * width
         for first in range(0, inputs, BAND):
             size, last = min(BAND, inputs - first), rectify if first + BAND >= inputs else 0
             for b in range(blocks * task // TASKS, blocks * (task + 1) // TASKS):
-                wp, xp, yp = w + first * w_row + b * width, x + first * FLOAT, y + b * width
-                panel = scratch + task * BAND * width
                 for t in range(size):
-                    store_block(load_block(1, columns, wp + t * w_row, 0), panel + t * width, 0)
-                before, before_row = (yp, y_row) if first > 0 else (bias + b * width, 0)
-                for n in range(wide + narrow):
-                    if n < wide:
-                        block = over_inputs(load_block(p, columns, before, before_row), xp, x_row, panel, width, size)
-                        write_back(block, yp, y_row, 0, 0, last)
-                        done = p
-                    else:
-                        small = over_inputs(load_block(q, columns, before, before_row), xp, x_row, panel, width, size)
-                        write_back(small, yp, y_row, 0, 0, last)
-                        done = q
-                    before += done * before_row
-                    xp += done * x_row
-                    yp += done * y_row
+                    row = w + (first + t) * w_row + b * width
+                    store_block(load_block(1, columns, row, 0), panel + t * width, 0)
+                for n in range(sample_blocks):
+                    yp = y + b * width + n * p * y_row
+                    before, step = (yp, y_row) if first > 0 else (bias + b * width, 0)
+                    block = load_block(p, columns, before, step)
+                    block = over_inputs(block, x + first * FLOAT + n * p * x_row, x_row, panel, width, size)
+                    write_back(block, yp, y_row, 0, 0, last)
 
     return compiled(dense)
 
@@ -130,12 +122,15 @@ def forward(x, w, b, rectify) -> np.ndarray:
     y, bias = np.empty((x.shape[0], m), np.float32), np.zeros(m, np.float32) if b is None else contiguous(b)
     columns = across(m)
     scratch = np.empty((TASKS, BAND, columns * LANES), np.float32)
-    p, wide, narrow = split(x.shape[0], ACCUMULATORS // columns)
-    arguments = [
-        address(x), x.strides[0], address(w), w.strides[0], address(bias), address(y), y.strides[0], int(rectify),
-        wide, narrow, inputs, m // (LANES * columns), address(scratch),
-    ]  # fmt: skip
-    launch([(forward_kernel(p, columns), arguments)], TASKS)
+    work = []
+    for p, blocks, first in split(x.shape[0], ACCUMULATORS // columns):
+        arguments = [
+            address(x) + first * x.strides[0], x.strides[0], address(w), w.strides[0], address(bias),
+            address(y) + first * y.strides[0], y.strides[0], int(rectify), blocks, inputs, m // (LANES * columns),
+            address(scratch),
+        ]  # fmt: skip
+        work.append((forward_kernel(p, columns), arguments))
+    launch(work, TASKS)
     return y
 
 

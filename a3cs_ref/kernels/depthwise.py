@@ -22,7 +22,7 @@ import functools
 
 import numpy as np
 
-from a3cs_ref.kernels.direct import classes, split, write_back
+from a3cs_ref.kernels.direct import bias_stage, classes, split, write_back
 from a3cs_ref.kernels.halo import haloed, padded
 from a3cs_ref.kernels.native import address, compiled
 from a3cs_ref.kernels.pool import launch, shares
@@ -34,55 +34,44 @@ VECTOR = LANES * FLOAT
 
 @functools.cache
 def forward_kernel(p: int, taps: int, stride: int):
-    """One sample of a depthwise convolution: blocks of p (and p - 1) pixels, kernel rows of `taps`."""
-    q = max(p - 1, 1)
+    """One sample of a depthwise convolution, blocks of p pixels, kernel rows of `taps`."""
 
     def depthwise(arguments, sample, chunk):
         x, x_sample, x_row, x_pixel = word(arguments, 0), word(arguments, 1), word(arguments, 2), word(arguments, 3)
         w, w_tap, bias = word(arguments, 4), word(arguments, 5), word(arguments, 6)
         y, y_sample, y_row, y_pixel = word(arguments, 7), word(arguments, 8), word(arguments, 9), word(arguments, 10)
-        rectify, vectors, rows, wide = word(arguments, 11), word(arguments, 12), word(arguments, 13), word(arguments, 14)
-        narrow, kernel, top, height = word(arguments, 15), word(arguments, 16), word(arguments, 17), word(arguments, 18)
+        rectify, vectors, rows, blocks = word(arguments, 11), word(arguments, 12), word(arguments, 13), word(arguments, 14)
+        kernel, top, height = word(arguments, 15), word(arguments, 16), word(arguments, 17)
         x += sample * x_sample
         y += sample * y_sample
         for r in range(rows):
             first = max(0, -(top + r * stride))
             last = min(kernel, height - (top + r * stride))
-            xp = x + r * stride * x_row
-            yp = y + r * y_row
-            for n in range(wide + narrow):
+            for n in range(blocks):
+                xp = x + r * stride * x_row + n * p * stride * x_pixel
+                yp = y + r * y_row + n * p * y_pixel
                 for v in range(vectors):
                     at = v * VECTOR
-                    if n < wide:
-                        block = load_block(p, 1, bias + at, 0)
-                        for i in range(first, last):
-                            block = correlate(
-                                block, taps, stride, 1, xp + i * x_row + at, x_pixel, w + i * taps * w_tap + at, w_tap
-                            )
-                        write_back(block, yp + at, y_pixel, 0, 0, rectify)
-                    else:
-                        small = load_block(q, 1, bias + at, 0)
-                        for i in range(first, last):
-                            small = correlate(
-                                small, taps, stride, 1, xp + i * x_row + at, x_pixel, w + i * taps * w_tap + at, w_tap
-                            )
-                        write_back(small, yp + at, y_pixel, 0, 0, rectify)
-                done = p if n < wide else q
-                xp += done * stride * x_pixel
-                yp += done * y_pixel
+                    block = load_block(p, 1, bias + at, 0)
+                    for i in range(first, last):
+                        wp = w + i * taps * w_tap + at
+                        block = correlate(block, taps, stride, 1, xp + i * x_row + at, x_pixel, wp, w_tap)
+                    write_back(block, yp + at, y_pixel, 0, 0, rectify)
 
     return compiled(depthwise)
 
 
-def stage(x, w, bias, y, rectify, stride, top, left, height):
-    """(kernel, arguments) of y = depthwise convolution of x by w (Ki, Kj, M); see direct.stage."""
+def stages(x, w, bias, y, rectify, stride, top, left, height):
+    """[(kernel, arguments)] of y = depthwise convolution of x by w (Ki, Kj, M); see direct.stages."""
     (ki, kj, m), (_, rows, cols, _) = w.shape, y.shape
-    p, wide, narrow = split(cols, PIXELS)
-    arguments = [
-        address(x) + top * x.strides[1] + left * x.strides[2], *x.strides[:3], address(w), m * FLOAT, address(bias),
-        address(y), *y.strides[:3], int(rectify), m // LANES, rows, wide, narrow, ki, top, height,
+    corner = address(x) + top * x.strides[1] + left * x.strides[2]
+    return [
+        (forward_kernel(p, kj, stride), [
+            corner + first * stride * x.strides[2], *x.strides[:3], address(w), m * FLOAT, address(bias),
+            address(y) + first * y.strides[2], *y.strides[:3], int(rectify), m // LANES, rows, blocks, ki, top, height,
+        ])
+        for p, blocks, first in split(cols, PIXELS)
     ]  # fmt: skip
-    return forward_kernel(p, kj, stride), arguments
 
 
 def forward(x, w, b, stride, pad, rectify) -> np.ndarray:
@@ -92,7 +81,7 @@ def forward(x, w, b, stride, pad, rectify) -> np.ndarray:
     wide, w = padded(x, pad), np.ascontiguousarray(w, np.float32)
     bias = np.zeros(m, np.float32) if b is None else np.ascontiguousarray(b, np.float32)
     view = wide[:, pad : wide.shape[1] - pad] if pad else wide
-    launch([stage(view, w, bias, y, rectify, stride, -pad, 0, x.shape[1])], x.shape[0])
+    launch(stages(view, w, bias, y, rectify, stride, -pad, 0, x.shape[1]), x.shape[0])
     return y
 
 
@@ -111,7 +100,7 @@ def dx(dy, w, x_shape, stride, pad) -> np.ndarray:
         for tap_j, start_j, left, _, _ in cols:
             part = np.ascontiguousarray(w[tap_i::stride, tap_j::stride][::-1, ::-1], np.float32)
             target = out[:, start_i::stride, start_j::stride]
-            work.append(stage(view, part, bias, target, False, 1, top, left + margin, dy.shape[1]))
+            work += stages(view, part, bias, target, False, 1, top, left + margin, dy.shape[1])
             kept.append(part)
     launch(work, x_shape[0])
     return out
@@ -119,35 +108,26 @@ def dx(dy, w, x_shape, stride, pad) -> np.ndarray:
 
 @functools.cache
 def weights_kernel(p: int, taps: int, stride: int):
-    """dW of one sample: sums over rows, p (and p - 1) pixels at a time, for kernel rows of `taps`."""
-    q = max(p - 1, 1)
+    """dW of one sample: sums over rows, p pixels at a time, for kernel rows of `taps`."""
 
     def depthwise_weights(arguments, sample, chunk):
         x, x_sample, x_row, x_pixel = word(arguments, 0), word(arguments, 1), word(arguments, 2), word(arguments, 3)
         dy, dy_sample, dy_row, dy_pixel = word(arguments, 4), word(arguments, 5), word(arguments, 6), word(arguments, 7)
         dw, dw_chunk, dw_tap = word(arguments, 8), word(arguments, 9), word(arguments, 10)
-        vectors, rows, wide, narrow = word(arguments, 11), word(arguments, 12), word(arguments, 13), word(arguments, 14)
-        pad, height = word(arguments, 15), word(arguments, 16)
+        vectors, rows, blocks = word(arguments, 11), word(arguments, 12), word(arguments, 13)
+        pad, height = word(arguments, 14), word(arguments, 15)
         x += sample * x_sample
         dy += sample * dy_sample
         dw += chunk * dw_chunk
         for r in range(rows):
             for v in range(vectors):
                 dyp = dy + r * dy_row + v * VECTOR
-                total = zeros(1, 1)
-                for c in range(wide * p + narrow * q):
-                    total = add_from(total, dyp + c * dy_pixel, 0)
-                db = dw + taps * taps * dw_tap + v * VECTOR
-                store_block(add_from(total, db, 0), db, 0)
                 for i in range(max(0, pad - r * stride), min(taps, height + pad - r * stride)):
                     xp = x + (r * stride + i) * x_row + v * VECTOR
                     block = zeros(taps, 1)
-                    for n in range(wide):
-                        block = correlate(block, p, 1, stride, xp + n * p * stride * x_pixel, x_pixel,
-                                          dyp + n * p * dy_pixel, dy_pixel)  # fmt: skip
-                    for n in range(narrow):
-                        c = wide * p + n * q
-                        block = correlate(block, q, 1, stride, xp + c * stride * x_pixel, x_pixel, dyp + c * dy_pixel, dy_pixel)
+                    for n in range(blocks):
+                        xn, dyn = xp + n * p * stride * x_pixel, dyp + n * p * dy_pixel
+                        block = correlate(block, p, 1, stride, xn, x_pixel, dyn, dy_pixel)
                     at = dw + i * taps * dw_tap + v * VECTOR
                     store_block(add_from(block, at, dw_tap), at, dw_tap)
 
@@ -159,15 +139,15 @@ def dw(x, dy, w_shape, stride, pad) -> tuple[np.ndarray, np.ndarray]:
     k, _, m = w_shape
     (_, height, _, _), (samples, rows, cols, _) = x.shape, dy.shape
     wide_x, dy = padded(x, pad), padded(dy, 0)
-    p, wide, narrow = split(cols, PIXELS)
-    chunks = shares(samples)
-    sums = np.zeros((chunks, k * k + 1, m), np.float32)  # the last row of each chunk is db
-    arguments = [
-        address(wide_x), *wide_x.strides[:3], address(dy), *dy.strides[:3], address(sums), sums.strides[0], m * FLOAT,
-        m // LANES, rows, wide, narrow, pad, height,
-    ]  # fmt: skip
-    launch([(weights_kernel(p, k, stride), arguments)], samples, chunks)
-    total = sums[0]
-    for other in sums[1:]:
-        total += other
+    sums = np.zeros((shares(samples), k * k + 1, m), np.float32)  # the last row of each chunk is db
+    work = [bias_stage(dy, sums, k * k * m * FLOAT)]
+    for p, blocks, first in split(cols, PIXELS):
+        corner = address(wide_x) + first * stride * wide_x.strides[2]
+        arguments = [
+            corner, *wide_x.strides[:3], address(dy) + first * dy.strides[2], *dy.strides[:3],
+            address(sums), sums.strides[0], m * FLOAT, m // LANES, rows, blocks, pad, height,
+        ]  # fmt: skip
+        work.append((weights_kernel(p, k, stride), arguments))
+    launch(work, samples, len(sums))
+    total = sums.sum(axis=0)
     return total[:-1].reshape(w_shape), total[-1]

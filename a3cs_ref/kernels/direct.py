@@ -9,7 +9,7 @@ already contiguous in a NHWC map: K N floats, so nothing need be gathered,
 
     for block of output channels                weights packed [block][i][t][channel], so that they are read in order
       for output row r                          kernel rows that lie in the padding are skipped
-        for P pixels of the row                 rows split into blocks of P and P - 1
+        for P pixels of the row                 first those of P pixels, then what is left in blocks of P - 1
           for kernel row i, tap t               block[p, v] += x[p S + t] w[i, t, v]
           write-back: + bias (it was there first) + residual, ReLU, store
 
@@ -44,6 +44,7 @@ from a3cs_ref.kernels.simd import (
     ACCUMULATORS,
     FLOAT,
     LANES,
+    add,
     add_from,
     load_block,
     outer,
@@ -56,26 +57,26 @@ from a3cs_ref.kernels.simd import (
 BAND_BYTES = 20 << 10  # what a band of dW may touch of x and dy: less than a first-level cache
 
 
-def split(count: int, largest: int) -> tuple[int, int, int]:
-    """count = wide * p + narrow * (p - 1) with the fewest blocks of at most `largest`: (p, wide, narrow)."""
+def split(count: int, largest: int) -> list[tuple[int, int, int]]:
+    """`count` things in the fewest blocks of at most `largest`, of two sizes: (size, blocks, first thing) of each size."""
     blocks = -(-count // largest)
-    p = -(-count // blocks)
-    return p, count - blocks * (p - 1), blocks * p - count
+    size = -(-count // blocks)
+    narrow = blocks * size - count
+    wide = blocks - narrow
+    return [part for part in ((size, wide, 0), (size - 1, narrow, wide * size)) if part[1]]
 
 
-def tile(width: int, vectors: int) -> tuple[int, int, int, int]:
-    """Block shape for rows of `width` pixels and `vectors` vectors of channels: (columns, p, wide, narrow).
+def vectors_per_block(width: int, vectors: int) -> int:
+    """Vectors of channels in a block, for rows of `width` pixels and `vectors` vectors of channels in all.
 
     The cheapest in cycles: two products a cycle, two loads a cycle, and at least four cycles a step (the latency of a product).
     """
 
     def cycles(columns):
-        p, wide, narrow = split(width, max(1, ACCUMULATORS // columns))
-        step = [max(n * columns / 2, (n + columns) / 2, 4) for n in (p, p - 1)]
-        return (wide * step[0] + narrow * step[1]) / columns
+        parts = split(width, max(1, ACCUMULATORS // columns))
+        return sum(blocks * max(p * columns / 2, (p + columns) / 2, 4) for p, blocks, _ in parts) / columns
 
-    columns = min((n for n in (2, 1, 4, 3) if vectors % n == 0), key=cycles)
-    return columns, *split(width, max(1, ACCUMULATORS // columns))
+    return min((n for n in (2, 1, 4, 3) if vectors % n == 0), key=cycles)
 
 
 @inlined
@@ -99,8 +100,8 @@ def write_back(block, y, y_pixel, residual, residual_pixel, rectify):
 
 @functools.cache
 def forward_kernel(p: int, columns: int, pixel: int):
-    """One sample of a convolution whose blocks have p (and p - 1) pixels, `pixel` bytes apart in x."""
-    q, w_tap = max(p - 1, 1), columns * LANES * FLOAT
+    """One sample of a convolution, blocks of p pixels that are `pixel` bytes apart in x."""
+    w_tap = columns * LANES * FLOAT
 
     def forward(arguments, sample, chunk):
         x, x_sample, x_row = word(arguments, 0), word(arguments, 1), word(arguments, 2)
@@ -109,13 +110,13 @@ def forward_kernel(p: int, columns: int, pixel: int):
             word(arguments, 7), word(arguments, 8), word(arguments, 9), word(arguments, 10)
         )  # fmt: skip
         residual_row, residual_pixel, rectify = word(arguments, 11), word(arguments, 12), word(arguments, 13)
-        blocks, rows, wide, narrow = word(arguments, 14), word(arguments, 15), word(arguments, 16), word(arguments, 17)
-        kernel, taps, stride = word(arguments, 18), word(arguments, 19), word(arguments, 20)
-        top, height = word(arguments, 21), word(arguments, 22)
+        channel_blocks, rows, pixel_blocks = word(arguments, 14), word(arguments, 15), word(arguments, 16)
+        kernel, taps, stride = word(arguments, 17), word(arguments, 18), word(arguments, 19)
+        top, height = word(arguments, 20), word(arguments, 21)
         x += sample * x_sample
         y += sample * y_sample
         residual += sample * residual_sample
-        for b in range(blocks):
+        for b in range(channel_blocks):
             for r in range(rows):
                 first = max(0, -(top + r * stride))
                 inside = min(kernel, height - (top + r * stride)) - first
@@ -123,41 +124,34 @@ def forward_kernel(p: int, columns: int, pixel: int):
                 wp = w + (b * kernel + first) * taps * w_tap
                 yp = y + r * y_row + b * w_tap
                 rp = residual + r * residual_row + b * w_tap if residual != 0 else 0
-                for n in range(wide + narrow):
-                    if n < wide:
-                        block = load_block(p, columns, bias + b * w_tap, 0)
-                        block = product(block, xp, x_row, pixel, wp, w_tap, inside, taps)
-                        write_back(block, yp, y_pixel, rp, residual_pixel, rectify)
-                        done = p
-                    else:
-                        small = load_block(q, columns, bias + b * w_tap, 0)
-                        small = product(small, xp, x_row, pixel, wp, w_tap, inside, taps)
-                        write_back(small, yp, y_pixel, rp, residual_pixel, rectify)
-                        done = q
-                    xp += done * pixel
-                    yp += done * y_pixel
-                    rp += done * residual_pixel
+                for n in range(pixel_blocks):
+                    block = load_block(p, columns, bias + b * w_tap, 0)
+                    block = product(block, xp + n * p * pixel, x_row, pixel, wp, w_tap, inside, taps)
+                    write_back(block, yp + n * p * y_pixel, y_pixel, rp, residual_pixel, rectify)
+                    rp += p * residual_pixel
 
     return compiled(forward)
 
 
-def stage(x, w, bias, y, residual, rectify, stride, top, left, height):
-    """(kernel, arguments) of y = convolution of x by w (Ki, Kj, N, M), and the arrays that must outlive the launch.
+def stages(x, w, bias, y, residual, rectify, stride, top, left, height):
+    """[(kernel, arguments)] of y = convolution of x by w (Ki, Kj, N, M), and the weights, which must outlive the launch.
 
     x (B, H, W, N) and y (B, R, C, M) may be views; output pixel (0, 0) reads from x's pixel (top, left), which may lie
     in the padding; rows outside 0 .. height - 1 are skipped, columns are read.
     """
     (ki, kj, n, m), (_, rows, cols, _) = w.shape, y.shape
-    columns, p, wide, narrow = tile(cols, m // LANES)
-    packed = pack(w, columns)
-    res = [0] * 4 if residual is None else [address(residual), *residual.strides[:3]]
-    kernel = forward_kernel(p, columns, stride * n * FLOAT)
-    arguments = [
-        address(x) + top * x.strides[1] + left * x.strides[2], *x.strides[:2], address(packed), address(bias),
-        address(y), *y.strides[:3], *res, int(rectify),
-        m // LANES // columns, rows, wide, narrow, ki, kj * n, stride, top, height,
-    ]  # fmt: skip
-    return (kernel, arguments), packed
+    columns = vectors_per_block(cols, m // LANES)
+    packed, pixel = pack(w, columns), stride * n * FLOAT
+    corner = address(x) + top * x.strides[1] + left * x.strides[2]
+    found = []
+    for p, blocks, first in split(cols, ACCUMULATORS // columns):
+        res = [0] * 4 if residual is None else [address(residual) + first * residual.strides[2], *residual.strides[:3]]
+        arguments = [
+            corner + first * pixel, *x.strides[:2], address(packed), address(bias), address(y) + first * y.strides[2],
+            *y.strides[:3], *res, int(rectify), m // LANES // columns, rows, blocks, ki, kj * n, stride, top, height,
+        ]  # fmt: skip
+        found.append((forward_kernel(p, columns, pixel), arguments))
+    return found, packed
 
 
 def pack(w: np.ndarray, columns: int) -> np.ndarray:
@@ -175,8 +169,8 @@ def forward(x, w, b, stride, pad, rectify, residual) -> np.ndarray:
     bias = np.zeros(m, np.float32) if b is None else np.ascontiguousarray(b, np.float32)
     res = None if residual is None else padded(residual, 0)
     view = wide[:, pad : wide.shape[1] - pad] if pad else wide
-    work, kept = stage(view, w, bias, y, res, rectify, stride, -pad, 0, x.shape[1])
-    launch([work], x.shape[0])
+    work, kept = stages(view, w, bias, y, res, rectify, stride, -pad, 0, x.shape[1])
+    launch(work, x.shape[0])
     return y
 
 
@@ -195,8 +189,8 @@ def dx(dy, w, x_shape, stride, pad) -> np.ndarray:
         for tap_j, start_j, left, _, _ in cols:
             part = w[tap_i::stride, tap_j::stride][::-1, ::-1].transpose(0, 1, 3, 2)
             target = out[:, start_i::stride, start_j::stride]
-            stage_, packed = stage(view, part, bias, target, None, False, 1, top, left + margin, dy.shape[1])
-            work.append(stage_)
+            found, packed = stages(view, part, bias, target, None, False, 1, top, left + margin, dy.shape[1])
+            work += found
             kept.append(packed)
     launch(work, x_shape[0])
     return out
@@ -218,51 +212,67 @@ def classes(size: int, kernel: int, stride: int, pad: int) -> list[tuple[int, in
 
 @functools.cache
 def weights_kernel(taps: int, columns: int):
-    """dW of one sample: blocks of `taps` (and taps - 1) taps x columns vectors of output channels."""
-    fewer, width = max(taps - 1, 1), columns * LANES * FLOAT
+    """dW of one sample, blocks of `taps` taps x columns vectors of output channels."""
+    width = columns * LANES * FLOAT
 
     def weights(arguments, sample, chunk):
         x, x_sample, x_row, x_pixel = word(arguments, 0), word(arguments, 1), word(arguments, 2), word(arguments, 3)
         dy, dy_sample, dy_row, dy_pixel = word(arguments, 4), word(arguments, 5), word(arguments, 6), word(arguments, 7)
-        dw, dw_chunk, dw_tap = word(arguments, 8), word(arguments, 9), word(arguments, 10)
-        db, db_chunk = word(arguments, 11), word(arguments, 12)
-        blocks, rows, cols, band = word(arguments, 13), word(arguments, 14), word(arguments, 15), word(arguments, 16)
-        kernel, wide, narrow, stride = word(arguments, 17), word(arguments, 18), word(arguments, 19), word(arguments, 20)
-        pad, height = word(arguments, 21), word(arguments, 22)
+        dw, dw_chunk, dw_row, dw_tap = word(arguments, 8), word(arguments, 9), word(arguments, 10), word(arguments, 11)
+        channel_blocks, rows, cols, band = word(arguments, 12), word(arguments, 13), word(arguments, 14), word(arguments, 15)
+        kernel, tap_blocks, stride = word(arguments, 16), word(arguments, 17), word(arguments, 18)
+        pad, height = word(arguments, 19), word(arguments, 20)
         x += sample * x_sample
         dy += sample * dy_sample
         dw += chunk * dw_chunk
-        db += chunk * db_chunk
         for top in range(0, rows, band):
-            for b in range(blocks):
-                end = min(rows, top + band)
-                total = zeros(1, columns)
-                for r in range(top, end):
-                    for c in range(cols):
-                        total = add_from(total, dy + r * dy_row + c * dy_pixel + b * width, 0)
-                store_block(add_from(total, db + b * width, 0), db + b * width, 0)
+            for b in range(channel_blocks):
                 for i in range(kernel):
                     # rows r of the band with 0 <= r stride + i - pad < height
                     low = max(top, (pad - i + stride - 1) // stride)
-                    high = min(end, (height - 1 + pad - i) // stride + 1)
+                    high = min(rows, top + band, (height - 1 + pad - i) // stride + 1)
                     xp = x + (low * stride + i) * x_row
                     dyp = dy + low * dy_row + b * width
-                    dwp = dw + i * (wide * taps + narrow * fewer) * dw_tap + b * width
-                    for n in range(wide + narrow):
-                        if n < wide:
-                            block = zeros(taps, columns)
-                            block = over_pixels(block, xp, stride * x_row, x_pixel, dyp, dy_row, dy_pixel, high - low, cols)
-                            store_block(add_from(block, dwp, dw_tap), dwp, dw_tap)
-                            done = taps
-                        else:
-                            small = zeros(fewer, columns)
-                            small = over_pixels(small, xp, stride * x_row, x_pixel, dyp, dy_row, dy_pixel, high - low, cols)
-                            store_block(add_from(small, dwp, dw_tap), dwp, dw_tap)
-                            done = fewer
-                        xp += done * FLOAT
-                        dwp += done * dw_tap
+                    for n in range(tap_blocks):
+                        block = zeros(taps, columns)
+                        block = over_pixels(
+                            block, xp + n * taps * FLOAT, stride * x_row, x_pixel, dyp, dy_row, dy_pixel, high - low, cols
+                        )
+                        at = dw + i * dw_row + n * taps * dw_tap + b * width
+                        store_block(add_from(block, at, dw_tap), at, dw_tap)
 
     return compiled(weights)
+
+
+@functools.cache
+def bias_kernel(columns: int):
+    """db of one sample: the sum of dy over its pixels, `columns` vectors of output channels at a time."""
+    width = columns * LANES * FLOAT
+
+    def biases(arguments, sample, chunk):
+        dy, dy_sample, dy_row, dy_pixel = word(arguments, 0), word(arguments, 1), word(arguments, 2), word(arguments, 3)
+        db, db_chunk, blocks = word(arguments, 4), word(arguments, 5), word(arguments, 6)
+        rows, cols = word(arguments, 7), word(arguments, 8)
+        for b in range(blocks):
+            at = db + chunk * db_chunk + b * width
+            total = load_block(1, columns, at, 0)
+            for r in range(rows):
+                part = zeros(1, columns)
+                for c in range(cols):
+                    part = add_from(part, dy + sample * dy_sample + r * dy_row + c * dy_pixel + b * width, 0)
+                total = add(total, part)
+            store_block(total, at, 0)
+
+    return compiled(biases)
+
+
+def bias_stage(dy, sums, offset):
+    """(kernel, arguments) that adds each sample's sum of dy (B, R, C, M) to sums[chunk] at `offset` bytes."""
+    (_, rows, cols, m) = dy.shape
+    columns = next(n for n in (4, 2, 1) if m % (n * LANES) == 0)
+    return bias_kernel(columns), [
+        address(dy), *dy.strides[:3], address(sums) + offset, sums.strides[0], m // (columns * LANES), rows, cols
+    ]  # fmt: skip
 
 
 @inlined
@@ -279,19 +289,18 @@ def dw(x, dy, w_shape, stride, pad) -> tuple[np.ndarray, np.ndarray]:
     k, _, n, m = w_shape
     (_, height, _, _), (samples, rows, cols, _) = x.shape, dy.shape
     wide_x, dy = padded(x, pad), padded(dy, 0)
-    vectors = m // LANES
-    columns = 2 if vectors % 2 == 0 else 1
-    taps, wide, narrow = split(k * n, ACCUMULATORS // columns)
-    band = max(1, BAND_BYTES // (cols * FLOAT * (columns * LANES + min(stride * n, 16 + taps))))
-    chunks = shares(samples)
-    sums = np.zeros((chunks, k * k * n + 1, m), np.float32)  # the last row of each chunk is db
-    arguments = [
-        address(wide_x), *wide_x.strides[:2], stride * n * FLOAT, address(dy), *dy.strides[:3],
-        address(sums), sums.strides[0], m * FLOAT, address(sums) + k * k * n * m * FLOAT, sums.strides[0],
-        vectors // columns, rows, cols, band, k, wide, narrow, stride, pad, height,
-    ]  # fmt: skip
-    launch([(weights_kernel(taps, columns), arguments)], samples, chunks)
-    total = sums[0]
-    for other in sums[1:]:
-        total += other
+    columns = 2 if m % (2 * LANES) == 0 else 1
+    largest = ACCUMULATORS // columns
+    band = max(1, BAND_BYTES // (cols * FLOAT * (columns * LANES + min(stride * n, 16 + largest))))
+    sums = np.zeros((shares(samples), k * k * n + 1, m), np.float32)  # the last row of each chunk is db
+    work = [bias_stage(dy, sums, k * k * n * m * FLOAT)]
+    for taps, blocks, first in split(k * n, largest):
+        arguments = [
+            address(wide_x) + first * FLOAT, *wide_x.strides[:2], stride * n * FLOAT, address(dy), *dy.strides[:3],
+            address(sums) + first * m * FLOAT, sums.strides[0], k * n * m * FLOAT, m * FLOAT,
+            m // (LANES * columns), rows, cols, band, k, blocks, stride, pad, height,
+        ]  # fmt: skip
+        work.append((weights_kernel(taps, columns), arguments))
+    launch(work, samples, len(sums))
+    total = sums.sum(axis=0)
     return total[:-1].reshape(w_shape), total[-1]

@@ -71,7 +71,8 @@ def compiled_function(arguments: int, function):
 
 def inlined(function):
     """A part of kernels: compiled into each of its callers."""
-    return numba.njit(function, forceinline=True, error_model="numpy")
+    options = {"forceinline": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "error_model": "numpy"}
+    return numba.njit(**options)(function)
 
 
 def address(array: np.ndarray) -> int:

@@ -172,11 +172,12 @@ if hasattr(os, "register_at_fork"):
 def launch(stages: list[tuple[object, list[int]]], tasks: int, chunks: int | None = None) -> None:
     """Run every stage (kernel, arguments) on tasks 0 .. tasks - 1; a task goes through all stages on one thread.
 
-    `chunks` is the number of shares (default: one a task). Stages have the same number of arguments; the caller keeps the
-    arrays behind the addresses alive.
+    `chunks` is the number of shares (default: one a task). The caller keeps the arrays behind the addresses alive.
     """
     if tasks > 0:
-        program = np.array([[kernel.address, *arguments] for kernel, arguments in stages], np.int64)
+        length = max(len(arguments) for _, arguments in stages)
+        rows = [[kernel.address, *arguments, *[0] * (length - len(arguments))] for kernel, arguments in stages]
+        program = np.array(rows, np.int64)
         _pool(threads()).launch(program, tasks, min(chunks or tasks, tasks))
 
 

@@ -192,6 +192,17 @@ def add_from(typingctx, block, address, step):
 
 
 @intrinsic
+def add(typingctx, a, b):
+    """The sum of two blocks."""
+
+    def codegen(context, builder, signature, args):
+        pairs = zip(_elements(builder, args[0], a.count), _elements(builder, args[1], a.count), strict=True)
+        return _block(builder, [builder.fadd(u, v) for u, v in pairs])
+
+    return a(a, a), codegen
+
+
+@intrinsic
 def outer(typingctx, block, x, step, w):
     """block[i, v] + x[i] w[v]: floats at x, x + step, ... (bytes), and the vectors of one row at w."""
 
