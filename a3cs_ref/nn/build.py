@@ -36,7 +36,10 @@ def parse_net(net: str) -> dict[str, Any]:
     if net in NETS:
         return {"net": net}
     if net.endswith(".json") or os.path.exists(net):
-        return {"net": "agent", "operators": read_json(net, *AGENT)["operators"]}
+        operators = read_json(net, *AGENT).get("operators")
+        if not isinstance(operators, list):
+            raise UserError(f"{net}: has no list of operators; use the agent.json of a derived agent")
+        return {"net": "agent", "operators": operators}
     raise UserError(f"unknown network {net!r}; use one of {', '.join(NETS)}, or the path of an agent.json")
 
 
