@@ -69,7 +69,7 @@ class ActorCritic:
         """Put running statistics back, by the names of `statistics`."""
         for name, value in values.items():
             layer, part = name.rsplit(".", 1)
-            self.layers[layer].statistics[part] = value
+            self.layers[layer].statistics[part] = value.astype(np.float32)  # shipped agents hold float16
 
 
 def build_layers(units: Sequence[Unit], norm: str) -> dict[str, Layer]:
