@@ -67,21 +67,12 @@ class SuperNet:
         dtype = self.tail["logits"].parameters["w"].data.dtype
         x = _last(run_layers(self.stem, Tensor(frames_to_input(frames, dtype), tape=tape)))
         for operators, choice in zip(self.cells, choices, strict=True):
-            x = self._cell(operators, choice, x)
+            x = run_cell(operators, choice, x)
         source = self.tail["fc"].unit.input
         maps = {source: x}
         for name, layer in self.tail.items():
             maps[name] = layer(maps[layer.unit.input])
         return maps["logits"], reshape(maps["value"], (-1,))
-
-    def _cell(self, operators: Mapping[str, Mapping[str, Layer]], choice: PathChoice, x: Tensor) -> Tensor:
-        """A^{l+1} of one cell (Eq. 6), joined to its relaxed weights for Eq. 7."""
-        y = _last(run_layers(operators[OPERATORS[choice.active]], x))
-        if choice.q is None or x.tape is None:
-            return y
-        detached = Tensor(x.data)
-        others = [_last(run_layers(operators[OPERATORS[k]], detached)).data for k in choice.paths[1:]]
-        return select_path(y, choice.q, [y.data, *others], position=0)
 
     def parameters(self) -> dict[str, Tensor]:
         """theta by name: "stem.w", "cell01/ir3e5/cell01.expand.w", ..., "value.b"."""
@@ -96,7 +87,7 @@ class SuperNet:
         layers = dict(self._layers())
         for name, value in values.items():
             layer, part = name.rsplit(".", 1)
-            layers[layer].statistics[part] = value
+            layers[layer].statistics[part] = value.astype(np.float32)
 
     def _layers(self) -> Iterable[tuple[str, Layer]]:
         yield from self.stem.items()
@@ -117,6 +108,14 @@ class SuperNet:
         return agent
 
 
+def run_cell(operators: Mapping[str, Mapping[str, Layer]], choice: PathChoice, x: Tensor) -> Tensor:
+    """A^{l+1} of one cell from its input A^l (Eq. 6), joined to its relaxed weights for Eq. 7."""
+    y = _last(run_layers(operators[OPERATORS[choice.active]], x))
+    if choice.q is None or x.tape is None:
+        return y
+    detached = Tensor(x.data)
+    others = [_last(run_layers(operators[OPERATORS[k]], detached)).data for k in choice.paths[1:]]
+    return select_path(y, choice.q, [y.data, *others], position=0)
 
 
 def _last(maps: Mapping[str, Tensor]) -> Tensor:
