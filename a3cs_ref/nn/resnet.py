@@ -15,11 +15,11 @@ def resnet_units(depth: int, actions: int) -> list[Unit]:
     units = [STEM]
     for group, channels in enumerate(CHANNELS, start=1):
         for block in range(1, BLOCKS[depth] + 1):
-            units += _block(f"g{group}.b{block}", units[-1], channels, stride=2 if group > 1 and block == 1 else 1)
+            units += block_units(f"g{group}.b{block}", units[-1], channels, stride=2 if group > 1 and block == 1 else 1)
     return units + dense_and_heads(units[-1].name, units[-1].output_words, 256, actions)
 
 
-def _block(name: str, source: Unit, channels: int, stride: int) -> list[Unit]:
+def block_units(name: str, source: Unit, channels: int, stride: int) -> list[Unit]:
     """relu(conv2(relu(conv1(x))) + shortcut(x)); the shortcut is x, or a 1x1 projection where the shape changes."""
     first = Unit(f"{name}.conv1", "conv", channels, source.M, source.R, source.C, 3, stride, 1, True, source.name)
     shortcut = []
