@@ -28,20 +28,21 @@ class OptimConfig:
 
 
 def learning_rate(config: OptimConfig, progress: float) -> float:
-    """eta_1 after a share `progress` in [0, 1] of the run: constant for lr_hold, then linear to lr_final."""
+    """eta_1 after a share `progress` of the run: constant for lr_hold, then linear to lr_final (past 1: the last rollout)."""
+    progress = min(1.0, progress)
     if progress <= config.lr_hold:
         return config.lr
-    share = min(1.0, (progress - config.lr_hold) / (1 - config.lr_hold))
+    share = (progress - config.lr_hold) / (1 - config.lr_hold)
     return config.lr + share * (config.lr_final - config.lr)
 
 
 def clip_gradients(parameters: Iterable[Tensor], limit: float) -> float:
     """Scale all gradients so that their joint norm is at most `limit` (0: never). Returns the norm before."""
-    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    norm = math.sqrt(sum(float(np.vdot(g, g)) for g in gradients))
+    known = [parameter for parameter in parameters if parameter.grad is not None]
+    norm = math.sqrt(sum(float(np.vdot(parameter.grad, parameter.grad)) for parameter in known))
     if limit > 0 and norm > limit:
-        for gradient in gradients:
-            gradient *= limit / (norm + 1e-6)
+        for parameter in known:  # never in place: two parameters may have been handed the same array
+            parameter.grad = parameter.grad * (limit / (norm + 1e-6))
     return norm
 
 
