@@ -7,9 +7,13 @@ import zlib
 
 import numpy as np
 
+from a3cs_hw.files import UserError
+
 
 def generator(seed: int, name: str) -> np.random.Generator:
     """The generator called `name` of the run with this seed: "actions", "environments", "gumbel", ..."""
+    if seed < 0:
+        raise UserError(f"seed {seed} is negative; use 0 or more")
     return np.random.default_rng([seed, zlib.crc32(name.encode())])
 
 
