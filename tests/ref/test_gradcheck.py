@@ -6,11 +6,11 @@ import sys
 
 import numpy as np
 import pytest
+from agents import parameter
 
 from a3cs_ref.autodiff import ops
 from a3cs_ref.autodiff.gradcheck import gradcheck
 from a3cs_ref.autodiff.tensor import Tape, Tensor, record
-from agents import parameter
 
 
 def cube(x, factor=3.0, size=1.0):
