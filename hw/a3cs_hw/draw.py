@@ -189,7 +189,8 @@ def _draw_link_and_buffers(axes: Axes, index: int, chunk: Chunk, left: float, dr
     from matplotlib.patches import FancyArrowPatch, Rectangle
 
     start, end = (left + 0.25, dram), (left + 0.25, dram + 0.5)
-    look: dict[str, Any] = {"arrowstyle": "<|-|>", "mutation_scale": 9, "linewidth": 0.8 + chunk.bytes_per_cycle / 12, "color": INK}
+    look: dict[str, Any] = {"arrowstyle": "<|-|>", "mutation_scale": 9, "color": INK}
+    look["linewidth"] = 0.8 + chunk.bytes_per_cycle / 12
     axes.add_patch(FancyArrowPatch(start, end, shrinkA=0, shrinkB=0, **look))
     axes.text(left + 0.5, dram + 0.25, f"{chunk.bytes_per_cycle} bytes a cycle", size=8, va="center")
     for row, (name, blocks) in enumerate(reversed(_buffers(chunk).items())):

@@ -80,22 +80,23 @@ def pass_classes(walk: Walk, loop: int) -> list[tuple[int, int]]:
     if loop >= 2:
         reach += walk.unit.pad // (walk.tile[loop] * walk.unit.S)
     near = sorted({*range(min(reach, passes)), *range(max(0, passes - reach), passes)})
-    classes: dict[tuple, list[int]] = {}
-    for index in near:
-        key = tuple(_look(walk, loop, neighbour) for neighbour in (index - 1, index, index + 1))
-        ends = (index == 0, index == 1, index == passes - 2, index == passes - 1)
-        classes.setdefault(key + ends, []).append(index)
+    groups = [(index, 1) for index in near]
     if passes > len(near):
-        return [(found[0], len(found)) for found in classes.values()] + [(reach, passes - len(near))]
-    return [(found[0], len(found)) for found in classes.values()]
+        groups.append((reach, passes - len(near)))  # all in the middle are like the first of them
+    classes: dict[tuple, tuple[int, int]] = {}
+    for index, count in groups:
+        key = tuple(_look(walk, loop, neighbour) for neighbour in (index - 1, index, index + 1))
+        first, found = classes.get(key, (index, 0))
+        classes[key] = first, found + count
+    return list(classes.values())
 
 
-def _look(walk: Walk, loop: int, index: int) -> tuple[int, int] | None:
-    """Size and input box of a pass; None outside the loop."""
+def _look(walk: Walk, loop: int, index: int) -> tuple[int, int, bool] | None:
+    """Size and input box of a pass, and whether a residual comes with it (the last n); None outside the loop."""
     if not 0 <= index < walk.passes[loop]:
         return None
     size = span(index, walk.tile[loop], walk.totals[loop])
     if loop < 2:
-        return size, 0
+        return size, 0, loop == 1 and index == walk.passes.n - 1
     unit = walk.unit
-    return size, box(index, walk.tile[loop], walk.totals[loop], unit.H if loop == 2 else unit.W, unit)
+    return size, box(index, walk.tile[loop], walk.totals[loop], unit.H if loop == 2 else unit.W, unit), False

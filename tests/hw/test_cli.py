@@ -1,0 +1,122 @@
+"""The hardware commands: their output, their exit status, and what they say to bad input."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from model_cases import agent
+from test_simulator import UNITS, network  # noqa: F401  (a fixture)
+
+from a3cs_hw.cli import main
+from a3cs_hw.predictor import predict
+from a3cs_hw.template import Chunk, Design
+from a3cs_hw.workload import load_workload, save_units
+
+
+@pytest.fixture
+def files(tmp_path, network):  # noqa: F811
+    """A network, a design that fits, a design that does not, and frames."""
+    os.chdir(tmp_path)
+    network.save("network.npz")
+    save_units("units.json", UNITS)
+    allocation = {unit.name: index % 2 for index, unit in enumerate(UNITS)}
+    chunks = Chunk(4, 4, tm=8, tn=4, tr=4, tc=8), Chunk(2, 2, "n_c", tm=8, tn=16, order="mns")
+    Design(chunks, allocation).save("design.json")
+    Design((Chunk(64, 64),) * 2, allocation).save("large.json")
+    np.save("frames.npy", np.zeros((2, 4, 13, 13), np.uint8))
+    return tmp_path
+
+
+def test_predict_and_simulate_give_one_document(files, capsys):
+    """Standard output is exactly one JSON document, and both commands give the same figures."""
+    assert main(["predict", "network.npz", "design.json", "--json"]) == 0
+    predicted = json.loads(capsys.readouterr().out)
+    assert main(["simulate", "network.npz", "design.json", "--frames", "frames.npy", "--out", "out", "--json"]) == 0
+    simulated = json.loads(capsys.readouterr().out)
+    assert all(simulated[key] == predicted[key] for key in predicted)
+    assert simulated["frames"] == 2 and predicted["epoch_cycles"] == max(predicted["chunk_cycles"])
+    assert sorted(os.listdir("out")) == sorted([*(f"{unit.name}.npy" for unit in UNITS), "cost.json"])
+    assert np.load("out/stem.npy").shape == (2, 8, 7, 7)
+
+
+def test_tables(files, capsys):
+    """What a person reads names every unit, the floor and the ideal memory."""
+    assert main(["predict", "units.json", "design.json"]) == 0
+    text = capsys.readouterr().out
+    assert all(word in text for word in ("cell01.depthwise", "floor", "ideal memory", "closed loop", "of 900"))
+    assert main(["space"]) == 0
+    assert "designs: 1" in capsys.readouterr().out
+
+
+def test_space_counts(capsys):
+    """`space` prints the exact count, more than 10^27."""
+    assert main(["space", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["designs"] > 10**27 and found["slots"] == 40 and found["choices"]["rows"][-1] == 64
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["predict", "network.npz", "large.json"], "large.json: the design needs 8192 DSP, board zc706 has 900"),
+        (["predict", "network.npz", "design.json", "--board", "zc707"], "board 'zc707' is unknown"),
+        (["predict", "missing.npz", "design.json"], "cannot read missing.npz"),
+        (["predict", "network.npz", "missing.json"], "cannot read missing.json"),
+        (["predict", "design.json", "design.json"], "design.json: not a a3cs-units file but a a3cs-design file"),
+        (["predict", "network.npz", "frames.npy"], "frames.npy: not a JSON document"),
+        (["simulate", "units.json", "design.json", "--frames", "frames.npy", "--out", "out"], "has no weights to simulate"),
+        (["simulate", "network.npz", "design.json", "--frames", "none.npy", "--out", "out"], "none.npy"),
+        (["simulate", "network.npz", "design.json", "--frames", "wrong.npy", "--out", "out"], "frames are integers of the shape"),
+        (["space", "--chunks", "0"], "1 to 64 chunks"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(files, capsys, arguments, message):
+    """What, where and what to do, on standard error; nothing on standard output, nothing half-written."""
+    np.save("wrong.npy", np.zeros((2, 4, 5, 5), np.uint8))
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err and captured.err.count("\n") == 1 and captured.out == ""
+    assert not os.path.exists("out")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d.update(units=[]), "at least one unit"),
+        (lambda d: d["units"][0].update(M=0), "sizes must be positive"),
+        (lambda d: d["units"][0].update(H=0), "sizes must be positive"),
+        (lambda d: d["units"][0].update(M="8"), "unit 0: M is '8'"),
+        (lambda d: d["units"][0].update(colour=1), "unit 0: unknown field 'colour'"),
+        (lambda d: d["units"][0].pop("M"), "unit 0: field 'M' is missing"),
+        (lambda d: d.update(word=0), "bits: w: 0"),
+        (lambda d: d.update(words=16), "unknown field 'words'"),
+    ],
+)
+def test_wrong_unit_lists_are_refused(files, capsys, change, message):
+    """A network with zero-sized maps, a missing size or a misspelt field must not be costed as something else."""
+    with open("units.json") as file:
+        document = json.load(file)
+    change(document)
+    with open("units.json", "w") as file:
+        json.dump(document, file)
+    assert main(["predict", "units.json", "design.json"]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_unit_list_gives_back_the_units(tmp_path):
+    """Sizes and widths survive the file: 8-bit words are another cost."""
+    save_units(tmp_path / "units.json", agent(), word=8)
+    units, bits = load_workload(tmp_path / "units.json")
+    assert units == agent() and bits["fc"].w == 8 and bits["stem"].x == 8
+    design = Design((Chunk(8, 8),), {unit.name: 0 for unit in units})
+    assert predict(units, design, bits).latency < predict(units, design).latency
+
+
+def test_the_module_runs(files):
+    """`python -m a3cs_hw` is the command, and its exit status is the shell's."""
+    command = [sys.executable, "-m", "a3cs_hw", "predict", "network.npz"]
+    assert subprocess.run([*command, "design.json", "--json"], capture_output=True, check=True).stdout.startswith(b"{")
+    assert subprocess.run([*command, "large.json"], capture_output=True).returncode == 2
