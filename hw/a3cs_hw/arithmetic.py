@@ -136,7 +136,7 @@ def exact_dtype(part: IntegerUnit) -> np.dtype:
 def _conv(unit: Unit, weights: np.ndarray, x: np.ndarray, kind: np.dtype) -> np.ndarray:
     """Sums of products of a conv or fc: (M, N K K) @ (N K K, R C) for every frame."""
     flat = weights.reshape(unit.M, -1).astype(kind)  # (M, N K K)
-    if unit.R == unit.C == unit.K == 1:
+    if unit.kind == "fc":
         return (x.reshape(len(x), -1).astype(kind) @ flat.T)[:, :, None, None]
     result = np.empty((len(x), unit.M, unit.R * unit.C), kind)
     step = max(1, COLUMN_WORDS // (unit.taps * unit.R * unit.C))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -55,20 +56,38 @@ def difference(expected: np.ndarray, got: np.ndarray, words: Format) -> Differen
 def consult_oracle(
     part: IntegerUnit, x: np.ndarray, residual: np.ndarray | None, y: np.ndarray, whole: int, sampled: int
 ) -> Difference | None:
-    """Compare y (B, M, R, C) with the oracle on the words that `whole` and `sampled` name. None when all are equal."""
+    """Compare y (B, M, R, C) with the oracle on the words that `whole` and `sampled` name. None when all are equal.
+
+    x: (B, N, H, W). Every word of the first `whole` frames, `sampled` words of each later one (splitmix.positions).
+    """
     unit, filters = part.unit, oracle.filters_of(part)
-    for frame in range(len(x)):
+    for frame in range(len(x) if sampled else whole):
         x_map = x[frame].reshape(unit.N, unit.H, unit.W).tolist()
         r_map = None if residual is None else residual[frame].tolist()
+        got = y[frame].reshape(-1)
         if frame < whole:
-            words = np.array(oracle.words_of(oracle.run_unit(part, x_map, r_map)), np.int64)
-            found = difference(words, y[frame], part.y)
-            if found:
-                return replace(found, words=y.size, index=(frame, *found.index))
-            continue
-        for position in splitmix.positions(frame, sampled, unit.output_words) if sampled else []:
-            m, r, c = (int(i) for i in np.unravel_index(position, (unit.M, unit.R, unit.C)))
-            word = oracle.output_word(part, oracle.window(part, x_map, m, r, c), filters, r_map, m, r, c).y
-            if word != y[frame, m, r, c]:
-                return Difference(1, y.size, (frame, m, r, c), word, int(y[frame, m, r, c]), part.y)
+            positions = list(range(unit.output_words))
+            words = [word.y for word in oracle.flatten(oracle.run_unit(part, x_map, r_map))]
+        else:
+            positions = splitmix.positions(frame, sampled, unit.output_words)
+            words = sample(part, filters, x_map, r_map, positions)
+        found = difference(np.array(words, np.int64), got[positions], part.y)
+        if found:
+            m, r, c = (int(i) for i in np.unravel_index(positions[found.index[0]], y.shape[1:]))
+            return replace(found, index=(frame, m, r, c))
     return None
+
+
+def sample(
+    part: IntegerUnit, filters: oracle.Filters, x: oracle.Map, residual: oracle.Map | None, positions: Sequence[int]
+) -> list[int]:
+    """The oracle's words number `positions` of one frame's output, in the order m, r, c."""
+    unit, words = part.unit, []
+    windows: dict[tuple[int, int, int], list[int]] = {}  # the outputs of an fc all see the same one
+    for position in positions:
+        m, r, c = (int(i) for i in np.unravel_index(position, (unit.M, unit.R, unit.C)))
+        key = (m if unit.kind == "depthwise" else 0, r, c)
+        if key not in windows:
+            windows[key] = oracle.window(part, x, m, r, c)
+        words.append(oracle.output_word(part, windows[key], filters, residual, m, r, c).y)
+    return words

@@ -9,11 +9,12 @@ Symbols: M output channels, N input channels, K kernel size, S stride. A map is 
 from __future__ import annotations
 
 from operator import mul
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from a3cs_hw.network import IntegerNetwork, IntegerUnit
 from a3cs_hw.units import FRAMES
 
+T = TypeVar("T")
 Map = list[list[list[int]]]
 Filters = list[list[int]]  # the weights of each output channel, in the order n, ky, kx
 
@@ -100,16 +101,16 @@ def write_back(part: IntegerUnit, exact: int) -> Word:
 def window(part: IntegerUnit, x: Map, m: int, r: int, c: int) -> list[int]:
     """The input words that output (m, r, c) sees, in the order n, ky, kx; zero outside the map. A depthwise unit sees
     channel m alone, every other unit sees all channels."""
-    unit = part.unit
-    words = []
-    for n in [m] if unit.kind == "depthwise" else range(unit.N):
-        for ky in range(unit.K):
-            for kx in range(unit.K):
-                row = r * unit.S + ky - unit.pad
-                column = c * unit.S + kx - unit.pad
-                inside = 0 <= row < unit.H and 0 <= column < unit.W
-                words.append(x[n][row][column] if inside else 0)
-    return words
+    unit, H, W = part.unit, part.unit.H, part.unit.W
+    channels = [m] if unit.kind == "depthwise" else range(unit.N)
+    rows = [r * unit.S + ky - unit.pad for ky in range(unit.K)]
+    columns = [c * unit.S + kx - unit.pad for kx in range(unit.K)]
+    return [
+        x[n][row][column] if 0 <= row < H and 0 <= column < W else 0
+        for n in channels
+        for row in rows
+        for column in columns
+    ]
 
 
 def output_word(part: IntegerUnit, taps: list[int], filters: Filters, residual: Map | None, m: int, r: int, c: int) -> Word:
@@ -150,7 +151,7 @@ def as_map(words: list[int], channels: int, rows: int, columns: int) -> Map:
     return [[[next(take) for _ in range(columns)] for _ in range(rows)] for _ in range(channels)]
 
 
-def flatten(x: Map) -> list[int]:
+def flatten(x: list[list[list[T]]]) -> list[T]:
     """A map as a flat list in the order channel, row, column."""
     return [word for channel in x for row in channel for word in row]
 

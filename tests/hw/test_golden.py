@@ -1,0 +1,415 @@
+"""Golden vectors: the committed suite holds, is reproduced to the byte, and every kind of damage is named."""
+
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from integer_cases import small_network
+
+from a3cs_hw import arithmetic, golden, manifest, oracle, splitmix
+from a3cs_hw.cli import main
+from a3cs_hw.files import UserError, sha256
+from a3cs_hw.fixed import OVERFLOWS, ROUNDINGS
+from a3cs_hw.golden_check import open_folder
+
+GOLDEN = Path(__file__).parents[2] / "golden"
+
+
+def command(*words):
+    """Run `golden WORDS`; returns the exit status."""
+    return main(["golden", *map(str, words)])
+
+
+@pytest.fixture
+def suite(tmp_path):
+    """A copy of the committed suite that may be damaged."""
+    return Path(shutil.copytree(GOLDEN, tmp_path / "golden"))
+
+
+@pytest.fixture(scope="module")
+def network():
+    return small_network(np.random.default_rng(6))
+
+
+@pytest.fixture(scope="module")
+def frames():
+    return np.random.default_rng(7).integers(0, 256, (4, 2, 8, 8), dtype=np.uint8)
+
+
+# --- the committed suite ------------------------------------------------------------------------------------------
+
+
+def test_suite_checks_out(capsys):
+    """The arithmetic or the oracle has changed what hardware must compute."""
+    assert command("check", GOLDEN, "--oracle", "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["mismatches"] == 0 and report["vectors"] > 200 and report["oracle_words"] > 100_000
+    assert command("check", GOLDEN) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"{report['vectors']} vectors, 0 mismatches"
+
+
+def test_suite_regenerates_byte_identically(tmp_path):
+    """The suite in version control is not what this code writes, or depends on the run or the machine."""
+    golden.generate(tmp_path / "again")
+    paths = {path.relative_to(tmp_path / "again") for path in (tmp_path / "again").rglob("*") if path.is_file()}
+    assert paths == {path.relative_to(GOLDEN) for path in GOLDEN.rglob("*") if path.suffix in (".bin", ".txt")}
+    for path in paths:
+        assert (tmp_path / "again" / path).read_bytes() == (GOLDEN / path).read_bytes(), path
+
+
+def test_suite_is_small():
+    """A clone should stay small: at most 2 MB of the 10 that golden/ may grow to."""
+    assert sum(path.stat().st_size for path in GOLDEN.rglob("*") if path.is_file()) < 2_000_000
+
+
+def test_suite_tells_all_modes_apart():
+    """Hardware with one mode in place of another would pass."""
+    listed = manifest.parse((GOLDEN / manifest.NAME).read_bytes(), "manifest")
+    signed = {v.name.rpartition("/")[2]: v.y for v in listed.vectors}
+    for prefix in ("modes", "narrow.s5", "wide.s16"):
+        words = {(GOLDEN / signed[f"{prefix}.{r}.{o}"]).read_bytes() for r in ROUNDINGS for o in OVERFLOWS}
+        assert len(words) == len(ROUNDINGS) * len(OVERFLOWS), prefix
+
+
+def test_suite_meets_every_corner():
+    """Without wraps, saturation, zeros from ReLU and int64 sums in the data a design without them would pass."""
+    folder, _ = open_folder(GOLDEN)
+    seen = {"kinds": set(), "sizes": set(), "types": set(), "wraps": 0, "saturations": 0}
+    for vector in folder.manifest.vectors:
+        if isinstance(vector, manifest.UnitVector):
+            part, x, residual = folder.inputs(vector)
+            _, counters = arithmetic.compute(part, x, residual)
+            seen["kinds"].add((vector.kind, vector.K, vector.S))
+            seen["sizes"].add((vector.w_bits, vector.acc_bits))
+            seen["types"].add(str(arithmetic.exact_dtype(part)))
+            seen["wraps"] += counters.accumulator_overflows > 0
+            seen["saturations"] += counters.saturations > 0
+    wanted = {("conv", 1, 1), ("conv", 1, 2), ("conv", 3, 1), ("conv", 3, 2), ("conv", 5, 1), ("conv", 8, 4), ("conv", 4, 2)}
+    wanted |= {("depthwise", K, S) for K in (3, 5) for S in (1, 2)} | {("fc", 1, 1)}
+    assert wanted <= seen["kinds"] and {(16, 48), (8, 32)} <= seen["sizes"]
+    assert seen["types"] == {"float32", "float64", "int64"} and seen["wraps"] >= 7 and seen["saturations"] > 50
+
+
+def test_manifest_lines_are_as_specified():
+    """A C program reads each line with the one sscanf of FORMAT.md: keys missing, moved or renamed would break it."""
+    text = (GOLDEN / "FORMAT.md").read_text()
+    patterns = []
+    for kind in ("vector", "requantize"):
+        line = next(line for line in text.splitlines() if line.startswith(f"{kind} NAME"))
+        patterns.append(re.sub("NAME|%s", r"[^ ]+", line).replace("%d", "-?[0-9]+"))
+    patterns += ["file [0-9]+ [0-9a-f]{64} (stored|derived) [^ ]+", "end [0-9a-f]{64}", "a3cs-golden 1"]
+    for line in (GOLDEN / manifest.NAME).read_text().splitlines():
+        assert any(re.fullmatch(pattern, line) for pattern in patterns), line
+
+
+def test_table_of_ties_is_what_the_oracle_does():
+    """Someone who implements FORMAT.md's table would be wrong."""
+    lines = (GOLDEN / "FORMAT.md").read_text().splitlines()
+    heading = next(line for line in lines if line.startswith("| mode | result |"))
+    values = [float(cell) for cell in heading.split("|")[3:-1]]
+    for rounding in ROUNDINGS:
+        row = next(line for line in lines if line.startswith(f"| {rounding} |"))
+        expected = [int(cell) for cell in row.split("|")[3:-1]]
+        assert [oracle.round_quotient(int(value * 4), 2, rounding) for value in values] == expected, rounding
+
+
+def test_splitmix_is_the_published_generator():
+    """Synthetic data could not be made again elsewhere."""
+    assert [f"{int(z):016X}" for z in splitmix.stream(0, 3)] == ["E220A8397B1DCDAF", "6E789E6AA1B965F4", "06C45D188009454F"]
+    assert splitmix.seed_of("") == 0xCBF29CE484222325 and splitmix.seed_of("a") == 0xAF63DC4C8601EC8C
+    words = splitmix.words(0, 1000, 5)
+    assert words.min() == -16 and words.max() == 15 and splitmix.words(0, 1000, 5, signed=False).max() == 31
+
+
+def test_a_c_program_written_from_the_specification_agrees(tmp_path, network, frames):
+    """FORMAT.md is wrong or incomplete, or the vectors are: check.c knows nothing else and shares no code."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        pytest.skip("needs a C compiler (apt install gcc)")
+    flags = ["-std=c99", "-O2", "-Wall", "-Wextra", "-Werror", "-pedantic"]
+    subprocess.run([compiler, *flags, "-o", tmp_path / "check", GOLDEN / "check.c"], check=True)
+    golden.generate_network(network, frames, tmp_path / "hashes", store_all=False)
+    for folder in (GOLDEN, tmp_path / "hashes"):
+        done = subprocess.run([tmp_path / "check", folder], capture_output=True, text=True)
+        assert done.returncode == 0 and done.stdout.endswith(" vectors, 0 mismatches\n"), done
+    wrong = shutil.copytree(GOLDEN, tmp_path / "wrong")
+    spoil(wrong / "tiny16" / "y" / "logits.bin", 0, 99)
+    done = subprocess.run([tmp_path / "check", wrong], capture_output=True, text=True)
+    assert done.returncode == 1 and done.stdout.startswith("tiny16/logits: 1 of 18 words, first number 0:")
+
+
+# --- damage -------------------------------------------------------------------------------------------------------
+
+
+def test_one_flipped_byte_is_named(suite, capsys):
+    """A damaged file must never pass, nor be reported as a wrong design."""
+    files = sorted(suite.rglob("*.bin"))
+    for path in [*files[::60], suite / manifest.NAME]:
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+        assert command("check", suite) == 1
+        output = capsys.readouterr()
+        assert str(path.relative_to(suite)) in output.err and output.out == ""
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+    assert command("check", suite) == 0
+
+
+def test_missing_and_shortened_files_are_named(suite, capsys):
+    """A file that is not there, or was cut short while copying."""
+    path = suite / "tiny16" / "y" / "stem.bin"
+    path.write_bytes(path.read_bytes()[:-1])
+    assert command("check", suite, "--json") == 1
+    output = capsys.readouterr()
+    assert "tiny16/y/stem.bin" in output.err and json.loads(output.out)["bad_file"] == "tiny16/y/stem.bin"
+    path.unlink()
+    assert command("check", suite) == 1
+    assert "tiny16/y/stem.bin: missing" in capsys.readouterr().err
+    text = (suite / manifest.NAME).read_bytes()
+    (suite / manifest.NAME).write_bytes(text[: len(text) // 2])
+    assert command("check", suite) == 1
+    assert "manifest.txt" in capsys.readouterr().err
+
+
+def rewrite(folder, change):
+    """Change the manifest's text and seal it again, as somebody hostile would."""
+    path = folder / manifest.NAME
+    body = change(path.read_text()).rpartition("end ")[0].encode()
+    path.write_bytes(body + f"end {sha256(body)}\n".encode())
+
+
+def test_a_wrong_expected_word_is_a_mismatch(suite, capsys):
+    """If the check believed the file, a wrong suite would pass: hls4ml's test bench did."""
+    path = suite / "tiny16" / "y" / "cell02.output.bin"
+    data = bytearray(path.read_bytes())
+    before = sha256(bytes(data))
+    data[100] ^= 4
+    path.write_bytes(data)
+    rewrite(suite, lambda text: text.replace(before, sha256(bytes(data))))
+    assert command("check", suite) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("tiny16/cell02.output: 1 of 324 words, first at frame 0, c 5, y 1, x 2: 0x")
+    assert re.fullmatch(r"\d+ vectors, [1-9] mismatches", lines[-1])
+
+
+BAD_MANIFESTS = {
+    "a path that climbs out": (lambda t: t.replace("tiny16/y/stem.bin", "../../stem.bin"), "refused"),
+    "an absolute path": (lambda t: t.replace("tiny16/y/stem.bin", "/etc/passwd"), "refused"),
+    "a hidden file": (lambda t: t.replace("tiny16/y/stem.bin", "tiny16/.git"), "refused"),
+    "another version": (lambda t: t.replace("a3cs-golden 1", "a3cs-golden 2"), "a3cs-golden 1"),
+    "an unknown kind of line": (lambda t: t.replace("vector tiny16/stem", "tensor tiny16/stem"), "tensor"),
+    "a key out of order": (lambda t: t.replace("pad=1 relu=1", "relu=1 pad=1"), "in this order"),
+    "a number that is none": (lambda t: t.replace("pad=1 ", "pad=1_0 "), "no integer"),
+    "a shape of another file": (lambda t: t.replace("M=8 N=4 H=12", "M=9 N=4 H=12"), "bytes"),
+    "a shape beyond 64 bits": (lambda t: t.replace("M=8 N=4 H=12", "M=999999999999999999 N=4 H=12"), "bytes"),
+    "a huge file": (lambda t: re.sub(r"file \d+ ", "file 99999999999 ", t, count=1), "accepted"),
+    "no such unit": (lambda t: t.replace("H=12 W=12 K=3", "H=12 W=12 K=30"), "kernel"),
+    "an unknown mode": (lambda t: t.replace("AP_RND_CONV overflow", "AP_RND_ODD overflow"), "AP_RND_ODD"),
+    "a shift beyond acc_bits": (lambda t: t.replace("y_frac=12 acc_bits=48", "y_frac=-40 acc_bits=48"), "shifts by"),
+    "a file that is not listed": (lambda t: t.replace(" w=tiny16/w/stem.bin", " w=tiny16/w/root.bin"), "no file line"),
+    "a vector named twice": (lambda t: t.replace("vector tiny16/value", "vector tiny16/logits"), "twice"),
+    "a flag that is none": (lambda t: t.replace("relu=1", "relu=2"), "relu"),
+    "input that nothing computes": (lambda t: t.replace("stored tiny16/x/", "derived tiny16/x/"), "no earlier"),
+}
+
+
+@pytest.mark.parametrize("what", BAD_MANIFESTS)
+def test_bad_manifests(suite, what):
+    """A hostile or damaged manifest: one line that says where, no traceback, no file outside the folder read."""
+    change, message = BAD_MANIFESTS[what]
+    rewrite(suite, change)
+    with pytest.raises(UserError, match=message) as error:
+        golden.check(suite)
+    assert "\n" not in str(error.value)
+
+
+def test_links_out_of_the_folder_are_refused(suite, tmp_path):
+    """A manifest's path could read, and generate could overwrite, any file through a link."""
+    (tmp_path / "outside").mkdir()
+    shutil.move(suite / "tiny16" / "y", tmp_path / "outside" / "y")
+    os.symlink(tmp_path / "outside" / "y", suite / "tiny16" / "y")
+    with pytest.raises(UserError, match="leads out"):
+        golden.check(suite)
+    with pytest.raises(UserError, match="leads out"):
+        golden.generate(suite)
+
+
+def test_no_manifest(tmp_path):
+    """A folder that holds no vectors must not count as a passed check."""
+    assert command("check", tmp_path) == 2
+    (tmp_path / manifest.NAME).write_text("hello\n")
+    assert command("check", tmp_path) == 2
+
+
+# --- a network of one's own ---------------------------------------------------------------------------------------
+
+
+def test_network_vectors(network, frames, tmp_path, capsys):
+    """From NETWORK.npz and FRAMES.npy to vectors that check out, and that say how much the oracle computed."""
+    network.save(tmp_path / "n.npz")
+    np.save(tmp_path / "f.npy", frames)
+    out = tmp_path / "vectors"
+    command_line = ("generate", "--network", tmp_path / "n.npz", "--frames", tmp_path / "f.npy", "--out", out, "--sampled", 5)
+    assert command(*command_line, "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    per_frame = sum(unit.output_words for unit in network.units)
+    sampled = sum(min(5, unit.output_words) for unit in network.units)
+    assert report["vectors"] == len(network.units) and report["words"] == 4 * per_frame
+    assert report["oracle_words"] == per_frame + 3 * sampled
+    assert command("check", out, "--oracle", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["oracle_words"] == report["oracle_words"]
+    outputs = arithmetic.run(network, frames)
+    logits = np.fromfile(out / "network" / "y" / "logits.bin", np.int8).reshape(4, 3)
+    assert np.array_equal(logits, outputs.logits)
+
+
+def test_hashes_in_place_of_files(network, frames, tmp_path, capsys):
+    """Maps too large to keep are recomputed and compared by hash; a wrong hash must not pass."""
+    golden.generate_network(network, frames, tmp_path, store_all=False)
+    stored = {path.name for path in (tmp_path / "network" / "y").iterdir()}
+    assert stored == {"logits.bin", "value.bin"}
+    assert golden.check(tmp_path, use_oracle=True).passed
+    golden.generate_network(network, frames, tmp_path / "all")
+    assert golden.diff(tmp_path / "all" / "network" / "y", tmp_path).passed
+    listed = (tmp_path / manifest.NAME).read_text()
+    digest = re.search(r"([0-9a-f]{64}) derived network/y/cell01.expand.bin", listed)[1]
+    rewrite(tmp_path, lambda text: text.replace(digest, "0" * 64))
+    assert list(golden.check(tmp_path).mismatches) == ["network/cell01.expand"]
+
+
+def test_generation_fails_when_oracle_and_arithmetic_disagree(network, frames, tmp_path, monkeypatch):
+    """Golden vectors would otherwise hold whatever the fast arithmetic says."""
+    monkeypatch.setattr(oracle, "write_back", lambda part, exact: oracle.Word(1, exact, False, False))
+    with pytest.raises(RuntimeError, match="disagree"):
+        golden.generate_network(network, frames, tmp_path, whole=0, sampled=3)
+    assert not list(tmp_path.iterdir())
+
+
+def test_stale_files_are_removed_and_strangers_kept(network, frames, tmp_path):
+    """Files of an earlier suite would look like vectors; files of the user's must survive."""
+    golden.generate_network(network, frames, tmp_path, group="old")
+    (tmp_path / "notes.txt").write_text("mine")
+    golden.generate_network(network, frames, tmp_path, group="new")
+    left = {path.name for path in tmp_path.rglob("*") if path.is_file() and "old" in path.parts}
+    assert not left and (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_bad_requests(network, frames, tmp_path):
+    """Each is one clear line, and nothing is written."""
+    with pytest.raises(UserError, match="whole frames"):
+        golden.generate_network(network, frames, tmp_path, whole=5)
+    with pytest.raises(UserError, match="refused"):
+        golden.generate_network(network, frames, tmp_path, group="../up")
+    with pytest.raises(UserError, match="shape"):
+        golden.generate_network(network, frames[:, :1], tmp_path)
+    assert command("generate", "--network", tmp_path / "n.npz", "--out", tmp_path) == 2
+    assert not list(tmp_path.iterdir())
+
+
+# --- diff ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def dump(tmp_path):
+    """What a design wrote for tiny16: right, until a test damages it."""
+    return Path(shutil.copytree(GOLDEN / "tiny16" / "y", tmp_path / "dump"))
+
+
+def spoil(path, offset, value):
+    """Put a byte into a file."""
+    data = bytearray(path.read_bytes())
+    data[offset] = value
+    path.write_bytes(data)
+
+
+def test_diff_names_the_first_unit_in_execution_order(dump, capsys):
+    """Alphabetical order, or the last unit, would send the engineer to the wrong layer."""
+    assert command("diff", dump, "--golden", GOLDEN, "--group", "tiny16") == 0
+    capsys.readouterr()
+    spoil(dump / "cell02.output.bin", 101, 1)
+    (dump / "value.bin").unlink()
+    for name in ("cell04.output", "fc", "logits"):
+        spoil(dump / f"{name}.bin", 0, 99)
+    assert command("diff", dump, "--golden", GOLDEN, "--group", "tiny16", "--json") == 1
+    report = json.loads(capsys.readouterr().out)
+    word = int(np.fromfile(GOLDEN / "tiny16" / "y" / "cell02.output.bin", np.int16)[50])
+    got = (word & 0xFF) + 256
+    frac = next(v.y_frac for v in golden_vectors() if v.name == "tiny16/cell02.output")
+    assert report["first"]["unit"] == "cell02.output" and report["first"]["index"] == [0, 5, 1, 2]
+    assert report["first"]["expected"] == {"hex": f"0x{word & 0xFFFF:04x}", "word": word, "value": word / 2**frac}
+    assert report["first"]["got"]["word"] == got and report["first"]["count"] == 1
+    assert report["missing"] == ["value"] and report["compared"] == 11
+    assert report["different"] == ["cell02.output", "cell04.output", "fc", "logits"]
+    assert command("diff", dump, "--golden", GOLDEN, "--group", "tiny16") == 1
+    text = capsys.readouterr().out
+    assert "first: cell02.output, 1 of 324 words, first at frame 0, c 5, y 1, x 2" in text and "not in the dump: value" in text
+
+
+def golden_vectors():
+    return manifest.parse((GOLDEN / manifest.NAME).read_bytes(), "manifest").vectors
+
+
+def test_diff_of_one_file(dump, tmp_path):
+    """A .npy of a wider type, another name, and a group that the name alone tells."""
+    words = np.fromfile(dump / "logits.bin", np.int16).reshape(3, 6)
+    np.save(tmp_path / "mine.npy", words.astype(np.int64))
+    assert golden.diff(tmp_path / "mine.npy", GOLDEN, "tiny16", "logits").passed
+    assert golden.diff(GOLDEN / "units" / "y" / "fc_relu.bin", GOLDEN).group == "units"
+    assert golden.diff(GOLDEN / "requantize" / "y" / "narrow.s5.AP_RND.AP_SAT.bin", GOLDEN).passed
+    words[1, 2] += 1
+    np.save(tmp_path / "mine.npy", words)
+    unit, found = golden.diff(tmp_path / "mine.npy", GOLDEN, "tiny16", "logits").first
+    assert (unit, found.index, found.got - found.expected) == ("logits", (1, 2, 0, 0), 1)
+
+
+BAD_DUMPS = {
+    "of another type": (lambda d: np.save(d / "stem.npy", np.zeros((3, 8, 6, 6), np.float32)), "float32"),
+    "unsigned": (lambda d: np.save(d / "stem.npy", np.zeros((3, 8, 6, 6), np.uint16)), "uint16"),
+    "of another size": (lambda d: np.save(d / "stem.npy", np.zeros((3, 8, 6, 5), np.int16)), "words of the shape"),
+    "of another length": (lambda d: (d / "stem.bin").write_bytes(b"abc"), "bytes"),
+    "of objects": (lambda d: np.save(d / "stem.npy", np.array([{}], object), allow_pickle=True), "damaged"),
+    "not an array": (lambda d: (d / "stem.npy").write_text("hello"), "damaged"),
+    "cut short": (lambda d: (d / "stem.npy").write_bytes(npy(np.zeros((3, 8, 6, 6), np.int16))[:-9]), "damaged"),
+    "whose shape overflows": (lambda d: (d / "stem.npy").write_bytes(huge_npy()), "damaged"),
+    "of an unknown unit": (lambda d: (d / "stem9.bin").write_bytes(b""), "no unit 'stem9'"),
+    "that is empty": (lambda d: None, "holds no"),
+    "twice the same unit": (lambda d: [(d / f"stem{suffix}").write_bytes(b"") for suffix in (".bin", ".npy")], "keep one"),
+}
+
+
+def npy(array):
+    """The bytes of a .npy file."""
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def huge_npy():
+    """A .npy whose header promises 2**80 words."""
+    return npy(np.zeros((3, 8, 6, 6), np.int16)).replace(b"(3, 8, 6, 6), }", b"(%d, %d), }" % (2**40, 2**40))
+
+
+@pytest.mark.parametrize("what", BAD_DUMPS)
+def test_bad_dumps(tmp_path, what):
+    """A dump that cannot be compared is bad input, not a wrong design."""
+    (tmp_path / "d").mkdir()
+    make, message = BAD_DUMPS[what]
+    make(tmp_path / "d")
+    with pytest.raises(UserError, match=message):
+        golden.diff(tmp_path / "d", GOLDEN, "tiny16")
+
+
+def test_bad_diff_requests(dump, suite, capsys):
+    """Unit names that two networks share, a group that is none, no dump, a damaged golden folder."""
+    for words in ((dump,), (dump, "--group", "tiny32"), (dump / "absent.bin",), (dump, "--group", "tiny16", "--unit", "fc")):
+        assert command("diff", *words, "--golden", GOLDEN) == 2
+    spoil(suite / "units" / "w" / "fc.bin", 3, 77)
+    assert command("diff", dump, "--golden", suite, "--group", "tiny16") == 1
+    assert "units/w/fc.bin" in capsys.readouterr().err
