@@ -28,9 +28,9 @@ import functools
 import numpy as np
 
 from a3cs_ref.kernels import reference
-from a3cs_ref.kernels.direct import split, write_back
-from a3cs_ref.kernels.native import address, compiled, inlined
-from a3cs_ref.kernels.pool import launch
+from a3cs_ref.kernels.direct import split, write_back, zeros_for
+from a3cs_ref.kernels.native import compiled, inlined
+from a3cs_ref.kernels.pool import Plan
 from a3cs_ref.kernels.simd import ACCUMULATORS, FLOAT, LANES, inner, load_block, outer, store_block, store_sums, word, zeros
 
 SMALL = 1 << 18  # multiply-adds below which BLAS is called
@@ -45,10 +45,12 @@ def forward_kernel(p: int, columns: int):
     width = columns * LANES * FLOAT
 
     def dense(arguments, task, chunk):
-        x, x_row, w, w_row = word(arguments, 0), word(arguments, 1), word(arguments, 2), word(arguments, 3)
-        bias, y, y_row, rectify = word(arguments, 4), word(arguments, 5), word(arguments, 6), word(arguments, 7)
-        sample_blocks, inputs, blocks = word(arguments, 8), word(arguments, 9), word(arguments, 10)
-        panel = word(arguments, 11) + task * BAND * width
+        x, w, bias, y = word(arguments, 0), word(arguments, 1), word(arguments, 2), word(arguments, 3)
+        panel, x_row, w_row, y_row = word(arguments, 4), word(arguments, 5), word(arguments, 6), word(arguments, 7)
+        rectify, sample_blocks, inputs, blocks = (
+            word(arguments, 8), word(arguments, 9), word(arguments, 10), word(arguments, 11)
+        )  # fmt: skip
+        panel += task * BAND * width
         for first in range(0, inputs, BAND):
             size, last = min(BAND, inputs - first), rectify if first + BAND >= inputs else 0
             for b in range(blocks * task // TASKS, blocks * (task + 1) // TASKS):
@@ -78,8 +80,8 @@ def inputs_kernel(rows: int, samples: int):
     """A share of the columns of dx, in blocks of `rows` inputs x `samples` samples."""
 
     def dense_dx(arguments, task, chunk):
-        dy, dy_row, w, w_row = word(arguments, 0), word(arguments, 1), word(arguments, 2), word(arguments, 3)
-        dx, dx_row, inputs, batch = word(arguments, 4), word(arguments, 5), word(arguments, 6), word(arguments, 7)
+        dy, w, dx, dy_row = word(arguments, 0), word(arguments, 1), word(arguments, 2), word(arguments, 3)
+        w_row, dx_row, inputs, batch = word(arguments, 4), word(arguments, 5), word(arguments, 6), word(arguments, 7)
         vectors, blocks = word(arguments, 8), (inputs + rows - 1) // rows
         for n in range(blocks * task // TASKS, blocks * (task + 1) // TASKS):
             first = min(n * rows, inputs - rows)
@@ -100,8 +102,8 @@ def weights_kernel(rows: int, columns: int):
     width = columns * LANES * FLOAT
 
     def dense_dw(arguments, task, chunk):
-        x, x_row, dy, dy_row = word(arguments, 0), word(arguments, 1), word(arguments, 2), word(arguments, 3)
-        dw, dw_row, inputs, batch = word(arguments, 4), word(arguments, 5), word(arguments, 6), word(arguments, 7)
+        x, dy, dw, x_row = word(arguments, 0), word(arguments, 1), word(arguments, 2), word(arguments, 3)
+        dy_row, dw_row, inputs, batch = word(arguments, 4), word(arguments, 5), word(arguments, 6), word(arguments, 7)
         across, blocks = word(arguments, 8), (inputs + rows - 1) // rows
         for n in range(blocks * task // TASKS, blocks * (task + 1) // TASKS):
             first = min(n * rows, inputs - rows)
@@ -114,24 +116,32 @@ def weights_kernel(rows: int, columns: int):
     return compiled(dense_dw)
 
 
+@functools.lru_cache(maxsize=256)
+def forward_plan(batch: int, inputs: int, m: int, rectify: bool):
+    """The Plan of forward()."""
+    columns, x_row, row, found = across(m), inputs * FLOAT, m * FLOAT, []
+    for p, blocks, first in split(batch, ACCUMULATORS // columns):
+        others = [x_row, row, row, int(rectify), blocks, inputs, m // (LANES * columns)]
+        found.append((forward_kernel(p, columns), [first * x_row, 0, 0, first * row, 0], others))
+    return Plan(found)
+
+
 def forward(x, w, b, rectify) -> np.ndarray:
     """dense of reference.py."""
     if left_to_blas(x.shape[0], w.shape):
         return reference.dense(x, w, b, rectify)
-    x, w, (inputs, m) = contiguous(x), contiguous(w), w.shape
-    y, bias = np.empty((x.shape[0], m), np.float32), np.zeros(m, np.float32) if b is None else contiguous(b)
-    columns = across(m)
-    scratch = np.empty((TASKS, BAND, columns * LANES), np.float32)
-    work = []
-    for p, blocks, first in split(x.shape[0], ACCUMULATORS // columns):
-        arguments = [
-            address(x) + first * x.strides[0], x.strides[0], address(w), w.strides[0], address(bias),
-            address(y) + first * y.strides[0], y.strides[0], int(rectify), blocks, inputs, m // (LANES * columns),
-            address(scratch),
-        ]  # fmt: skip
-        work.append((forward_kernel(p, columns), arguments))
-    launch(work, TASKS)
+    x, w, m = contiguous(x), contiguous(w), w.shape[1]
+    y, bias = np.empty((x.shape[0], m), np.float32), zeros_for(m) if b is None else contiguous(b)
+    panels = np.empty((TASKS, BAND, across(m) * LANES), np.float32)
+    forward_plan(*x.shape, m, rectify).launch(TASKS, TASKS, x, w, bias, y, panels)
     return y
+
+
+@functools.lru_cache(maxsize=256)
+def dx_plan(batch: int, inputs: int, m: int, dy_row: int):
+    """The Plan of dx()."""
+    kernel = inputs_kernel(min(ROWS, inputs), min(COLUMNS, batch))
+    return Plan([(kernel, [0, 0, 0], [dy_row, m * FLOAT, inputs * FLOAT, inputs, batch, m // LANES])])
 
 
 def dx(dy, w) -> np.ndarray:
@@ -142,12 +152,17 @@ def dx(dy, w) -> np.ndarray:
     w, out = contiguous(w), np.empty((batch, inputs), np.float32)
     spaced = np.empty((batch, m + 16), np.float32)  # rows at powers of two apart would share few places of the cache
     spaced[:, :m] = dy
-    dy = spaced
-    arguments = [
-        address(dy), dy.strides[0], address(w), w.strides[0], address(out), out.strides[0], inputs, batch, m // LANES,
-    ]  # fmt: skip
-    launch([(inputs_kernel(min(ROWS, inputs), min(COLUMNS, batch)), arguments)], TASKS)
+    dx_plan(batch, inputs, m, spaced.strides[0]).launch(TASKS, TASKS, spaced, w, out)
     return out
+
+
+@functools.lru_cache(maxsize=256)
+def dw_plan(batch: int, inputs: int, m: int):
+    """The Plan of dw()."""
+    columns = across(m)
+    kernel = weights_kernel(min(ACCUMULATORS // columns, inputs), columns)
+    others = [inputs * FLOAT, m * FLOAT, m * FLOAT, inputs, batch, m // (LANES * columns)]
+    return Plan([(kernel, [0, 0, 0], others)])
 
 
 def dw(x, dy) -> tuple[np.ndarray, np.ndarray]:
@@ -155,12 +170,8 @@ def dw(x, dy) -> tuple[np.ndarray, np.ndarray]:
     (batch, inputs), m = x.shape, dy.shape[1]
     if left_to_blas(batch, (inputs, m)):
         return reference.dense_dw(x, dy)
-    x, dy, out, columns = contiguous(x), contiguous(dy), np.empty((inputs, m), np.float32), across(m)
-    arguments = [
-        address(x), x.strides[0], address(dy), dy.strides[0], address(out), out.strides[0], inputs, batch,
-        m // (LANES * columns),
-    ]  # fmt: skip
-    launch([(weights_kernel(min(ACCUMULATORS // columns, inputs), columns), arguments)], TASKS)
+    x, dy, out = contiguous(x), contiguous(dy), np.empty((inputs, m), np.float32)
+    dw_plan(batch, inputs, m).launch(TASKS, TASKS, x, dy, out)
     return out, dy.sum(axis=0)
 
 

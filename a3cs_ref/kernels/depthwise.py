@@ -22,10 +22,10 @@ import functools
 
 import numpy as np
 
-from a3cs_ref.kernels.direct import bias_stage, classes, split, write_back
-from a3cs_ref.kernels.halo import haloed, padded
-from a3cs_ref.kernels.native import address, compiled
-from a3cs_ref.kernels.pool import launch, shares
+from a3cs_ref.kernels.direct import bias_stage, border, classes, output_size, split, write_back, zeros_for
+from a3cs_ref.kernels.halo import bordered, haloed
+from a3cs_ref.kernels.native import compiled
+from a3cs_ref.kernels.pool import Plan, shares
 from a3cs_ref.kernels.simd import FLOAT, LANES, add_from, correlate, load_block, store_block, word, zeros
 
 PIXELS = 6  # output pixels of a block, at most: with K weights and a pixel of x they fit in 16 registers
@@ -37,9 +37,9 @@ def forward_kernel(p: int, taps: int, stride: int):
     """One sample of a depthwise convolution, blocks of p pixels, kernel rows of `taps`."""
 
     def depthwise(arguments, sample, chunk):
-        x, x_sample, x_row, x_pixel = word(arguments, 0), word(arguments, 1), word(arguments, 2), word(arguments, 3)
-        w, w_tap, bias = word(arguments, 4), word(arguments, 5), word(arguments, 6)
-        y, y_sample, y_row, y_pixel = word(arguments, 7), word(arguments, 8), word(arguments, 9), word(arguments, 10)
+        x, w, bias, y = word(arguments, 0), word(arguments, 1), word(arguments, 2), word(arguments, 3)
+        x_sample, x_row, x_pixel, w_tap = word(arguments, 4), word(arguments, 5), word(arguments, 6), word(arguments, 7)
+        y_sample, y_row, y_pixel = word(arguments, 8), word(arguments, 9), word(arguments, 10)
         rectify, vectors, rows, blocks = word(arguments, 11), word(arguments, 12), word(arguments, 13), word(arguments, 14)
         kernel, top, height = word(arguments, 15), word(arguments, 16), word(arguments, 17)
         x += sample * x_sample
@@ -61,48 +61,60 @@ def forward_kernel(p: int, taps: int, stride: int):
     return compiled(depthwise)
 
 
-def stages(x, w, bias, y, rectify, stride, top, left, height):
-    """[(kernel, arguments)] of y = depthwise convolution of x by w (Ki, Kj, M); see direct.stages."""
-    (ki, kj, m), (_, rows, cols, _) = w.shape, y.shape
-    corner = address(x) + top * x.strides[1] + left * x.strides[2]
+def stages(w_shape, x_strides, y, rectify, stride, top, left, height, offsets):
+    """Stages of a depthwise convolution by w (Ki, Kj, M); see direct.stages."""
+    (ki, kj, m), (rows, cols, y_strides), (w_offset, y_offset) = w_shape, y, offsets
+    corner, vectors = top * x_strides[1] + left * x_strides[2], m // LANES
     return [
-        (forward_kernel(p, kj, stride), [
-            corner + first * stride * x.strides[2], *x.strides[:3], address(w), m * FLOAT, address(bias),
-            address(y) + first * y.strides[2], *y.strides[:3], int(rectify), m // LANES, rows, blocks, ki, top, height,
-        ])
+        (
+            forward_kernel(p, kj, stride),
+            [corner + first * stride * x_strides[2], w_offset, 0, y_offset + first * y_strides[2]],
+            [*x_strides[:3], m * FLOAT, *y_strides[:3], int(rectify), vectors, rows, blocks, ki, top, height],
+        )
         for p, blocks, first in split(cols, PIXELS)
-    ]  # fmt: skip
+    ]
+
+
+@functools.lru_cache(maxsize=4096)
+def forward_plan(x_shape, x_strides, w_shape, y_strides, stride, pad, rectify):
+    """The Plan of forward()."""
+    rows, cols = (output_size(n, w_shape[0], stride, pad) for n in x_shape[1:3])
+    return Plan(stages(w_shape, x_strides, (rows, cols, y_strides), rectify, stride, -pad, -pad, x_shape[1], (0, 0)))
 
 
 def forward(x, w, b, stride, pad, rectify) -> np.ndarray:
     """depthwise of reference.py; M must be a multiple of LANES."""
-    k, m = w.shape[0], w.shape[2]
-    y = haloed((x.shape[0], (x.shape[1] + 2 * pad - k) // stride + 1, (x.shape[2] + 2 * pad - k) // stride + 1, m))
-    wide, w = padded(x, pad), np.ascontiguousarray(w, np.float32)
-    bias = np.zeros(m, np.float32) if b is None else np.ascontiguousarray(b, np.float32)
-    view = wide[:, pad : wide.shape[1] - pad] if pad else wide
-    launch(stages(view, w, bias, y, rectify, stride, -pad, 0, x.shape[1]), x.shape[0])
+    (samples, h, width, _), (k, _, m) = x.shape, w.shape
+    x, y = bordered(x, pad), haloed((samples, output_size(h, k, stride, pad), output_size(width, k, stride, pad), m))
+    w, bias = np.ascontiguousarray(w, np.float32), zeros_for(m) if b is None else np.ascontiguousarray(b, np.float32)
+    plan = forward_plan(x.shape, x.strides, w.shape, y.strides, stride, pad, rectify)
+    plan.launch(samples, samples, x, w, bias, y)
     return y
+
+
+@functools.lru_cache(maxsize=4096)
+def dx_plan(dy_shape, dy_strides, w_shape, x_shape, x_strides, stride, pad):
+    """(Plan, first taps of the parts of the weights) of dx()."""
+    (k, _, m), found, parts, offset = w_shape, [], [], 0
+    for tap_i, start_i, top, rows, taps_i in classes(x_shape[1], k, stride, pad):
+        for tap_j, start_j, left, cols, taps_j in classes(x_shape[2], k, stride, pad):
+            out = (rows, cols, (x_strides[0], stride * x_strides[1], stride * x_strides[2], FLOAT))
+            places = (offset, start_i * x_strides[1] + start_j * x_strides[2])
+            found += stages((taps_i, taps_j, m), dy_strides, out, False, 1, top, left, dy_shape[1], places)
+            parts.append((tap_i, tap_j))
+            offset += taps_i * taps_j * m * FLOAT
+    return Plan(found), parts
 
 
 def dx(dy, w, x_shape, stride, pad) -> np.ndarray:
     """depthwise_dx of reference.py; M must be a multiple of LANES."""
-    k, (_, h, w_in, m) = w.shape[0], x_shape
-    out, bias = haloed(x_shape), np.zeros(m, np.float32)
+    k, out = w.shape[0], haloed(x_shape)
     if stride > k:
         out[...] = 0
-    rows, cols = classes(h, k, stride, pad), classes(w_in, k, stride, pad)
-    margin = max(0, *(max(-first, first + count + size - 1 - dy.shape[2]) for _, _, first, count, size in cols))
-    wide = padded(dy, margin)
-    view = wide[:, margin : wide.shape[1] - margin] if margin else wide
-    work, kept = [], []
-    for tap_i, start_i, top, _, _ in rows:
-        for tap_j, start_j, left, _, _ in cols:
-            part = np.ascontiguousarray(w[tap_i::stride, tap_j::stride][::-1, ::-1], np.float32)
-            target = out[:, start_i::stride, start_j::stride]
-            work += stages(view, part, bias, target, False, 1, top, left + margin, dy.shape[1])
-            kept.append(part)
-    launch(work, x_shape[0])
+    dy = bordered(dy, border(dy.shape[2], classes(x_shape[2], k, stride, pad)))
+    plan, parts = dx_plan(dy.shape, dy.strides, w.shape, x_shape, out.strides, stride, pad)
+    packed = np.concatenate([w[i::stride, j::stride][::-1, ::-1].ravel() for i, j in parts])
+    plan.launch(x_shape[0], x_shape[0], dy, packed, zeros_for(w.shape[2]), out)
     return out
 
 
@@ -111,9 +123,10 @@ def weights_kernel(p: int, taps: int, stride: int):
     """dW of one sample: sums over rows, p pixels at a time, for kernel rows of `taps`."""
 
     def depthwise_weights(arguments, sample, chunk):
-        x, x_sample, x_row, x_pixel = word(arguments, 0), word(arguments, 1), word(arguments, 2), word(arguments, 3)
-        dy, dy_sample, dy_row, dy_pixel = word(arguments, 4), word(arguments, 5), word(arguments, 6), word(arguments, 7)
-        dw, dw_chunk, dw_tap = word(arguments, 8), word(arguments, 9), word(arguments, 10)
+        x, dy, dw = word(arguments, 0), word(arguments, 1), word(arguments, 2)
+        x_sample, x_row, x_pixel = word(arguments, 3), word(arguments, 4), word(arguments, 5)
+        dy_sample, dy_row, dy_pixel = word(arguments, 6), word(arguments, 7), word(arguments, 8)
+        dw_chunk, dw_tap = word(arguments, 9), word(arguments, 10)
         vectors, rows, blocks = word(arguments, 11), word(arguments, 12), word(arguments, 13)
         pad, height = word(arguments, 14), word(arguments, 15)
         x += sample * x_sample
@@ -134,20 +147,24 @@ def weights_kernel(p: int, taps: int, stride: int):
     return compiled(depthwise_weights)
 
 
+@functools.lru_cache(maxsize=4096)
+def dw_plan(x_shape, x_strides, dy_shape, dy_strides, k, stride, pad):
+    """The Plan of dw(): its operands are x, dy and the sums by chunk (taps, then db; M)."""
+    (_, height, _, m), (_, rows, cols, _), sums_shape = x_shape, dy_shape, (k * k + 1, x_shape[3])
+    found, corner = [bias_stage(dy_shape, dy_strides, sums_shape)], -pad * (x_strides[1] + x_strides[2])
+    for p, blocks, first in split(cols, PIXELS):
+        places = [corner + first * stride * x_strides[2], first * dy_strides[2], 0]
+        others = [
+            *x_strides[:3], *dy_strides[:3], sums_shape[0] * m * FLOAT, m * FLOAT, m // LANES, rows, blocks, pad, height
+        ]  # fmt: skip
+        found.append((weights_kernel(p, k, stride), places, others))
+    return Plan(found)
+
+
 def dw(x, dy, w_shape, stride, pad) -> tuple[np.ndarray, np.ndarray]:
     """depthwise_dw of reference.py; M must be a multiple of LANES."""
-    k, _, m = w_shape
-    (_, height, _, _), (samples, rows, cols, _) = x.shape, dy.shape
-    wide_x, dy = padded(x, pad), padded(dy, 0)
-    sums = np.zeros((shares(samples), k * k + 1, m), np.float32)  # the last row of each chunk is db
-    work = [bias_stage(dy, sums, k * k * m * FLOAT)]
-    for p, blocks, first in split(cols, PIXELS):
-        corner = address(wide_x) + first * stride * wide_x.strides[2]
-        arguments = [
-            corner, *wide_x.strides[:3], address(dy) + first * dy.strides[2], *dy.strides[:3],
-            address(sums), sums.strides[0], m * FLOAT, m // LANES, rows, blocks, pad, height,
-        ]  # fmt: skip
-        work.append((weights_kernel(p, k, stride), arguments))
-    launch(work, samples, len(sums))
+    (k, _, m), x, dy = w_shape, bordered(x, pad), bordered(dy, 0)
+    sums = np.zeros((shares(len(x)), k * k + 1, m), np.float32)
+    dw_plan(x.shape, x.strides, dy.shape, dy.strides, k, stride, pad).launch(len(x), len(sums), x, dy, sums)
     total = sums.sum(axis=0)
     return total[:-1].reshape(w_shape), total[-1]

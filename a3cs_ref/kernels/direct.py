@@ -37,9 +37,9 @@ import functools
 
 import numpy as np
 
-from a3cs_ref.kernels.halo import haloed, padded
-from a3cs_ref.kernels.native import address, compiled, inlined
-from a3cs_ref.kernels.pool import launch, shares
+from a3cs_ref.kernels.halo import bordered, haloed
+from a3cs_ref.kernels.native import compiled, inlined
+from a3cs_ref.kernels.pool import Plan, shares
 from a3cs_ref.kernels.simd import (
     ACCUMULATORS,
     FLOAT,
@@ -104,12 +104,11 @@ def forward_kernel(p: int, columns: int, pixel: int):
     w_tap = columns * LANES * FLOAT
 
     def forward(arguments, sample, chunk):
-        x, x_sample, x_row = word(arguments, 0), word(arguments, 1), word(arguments, 2)
-        w, bias, y, y_sample = word(arguments, 3), word(arguments, 4), word(arguments, 5), word(arguments, 6)
-        y_row, y_pixel, residual, residual_sample = (
-            word(arguments, 7), word(arguments, 8), word(arguments, 9), word(arguments, 10)
-        )  # fmt: skip
-        residual_row, residual_pixel, rectify = word(arguments, 11), word(arguments, 12), word(arguments, 13)
+        x, w, bias, y = word(arguments, 0), word(arguments, 1), word(arguments, 2), word(arguments, 3)
+        residual, x_sample, x_row = word(arguments, 4), word(arguments, 5), word(arguments, 6)
+        y_sample, y_row, y_pixel = word(arguments, 7), word(arguments, 8), word(arguments, 9)
+        residual_sample, residual_row, residual_pixel = word(arguments, 10), word(arguments, 11), word(arguments, 12)
+        rectify = word(arguments, 13)
         channel_blocks, rows, pixel_blocks = word(arguments, 14), word(arguments, 15), word(arguments, 16)
         kernel, taps, stride = word(arguments, 17), word(arguments, 18), word(arguments, 19)
         top, height = word(arguments, 20), word(arguments, 21)
@@ -133,25 +132,23 @@ def forward_kernel(p: int, columns: int, pixel: int):
     return compiled(forward)
 
 
-def stages(x, w, bias, y, residual, rectify, stride, top, left, height):
-    """[(kernel, arguments)] of y = convolution of x by w (Ki, Kj, N, M), and the weights, which must outlive the launch.
+def stages(width, w_shape, x_strides, y, residual_strides, rectify, stride, top, left, height, offsets):
+    """Stages (kernel, offsets, arguments) of a convolution by w (Ki, Kj, N, M), and the vectors of a block of channels.
 
-    x (B, H, W, N) and y (B, R, C, M) may be views; output pixel (0, 0) reads from x's pixel (top, left), which may lie
-    in the padding; rows outside 0 .. height - 1 are skipped, columns are read.
+    y: (rows, columns, strides) of the pixels that it writes. Output pixel (0, 0) reads from x's pixel (top, left), which may
+    lie in the padding; rows outside 0 .. height - 1 are skipped, columns are read. offsets: (weights, y), bytes.
     """
-    (ki, kj, n, m), (_, rows, cols, _) = w.shape, y.shape
-    columns = vectors_per_block(cols, m // LANES)
-    packed, pixel = pack(w, columns), stride * n * FLOAT
-    corner = address(x) + top * x.strides[1] + left * x.strides[2]
-    found = []
+    (ki, kj, n, m), (rows, cols, y_strides), pixel = w_shape, y, stride * width * FLOAT
+    columns, (w_offset, y_offset), found = vectors_per_block(cols, m // LANES), offsets, []
     for p, blocks, first in split(cols, ACCUMULATORS // columns):
-        res = [0] * 4 if residual is None else [address(residual) + first * residual.strides[2], *residual.strides[:3]]
-        arguments = [
-            corner + first * pixel, *x.strides[:2], address(packed), address(bias), address(y) + first * y.strides[2],
-            *y.strides[:3], *res, int(rectify), m // LANES // columns, rows, blocks, ki, kj * n, stride, top, height,
+        corner = top * x_strides[1] + left * x_strides[2] + first * pixel
+        places = [corner, w_offset, 0, y_offset + first * y_strides[2], first * residual_strides[2]]
+        others = [
+            *x_strides[:2], *y_strides[:3], *residual_strides[:3], int(rectify),
+            m // LANES // columns, rows, blocks, ki, kj * n, stride, top, height,
         ]  # fmt: skip
-        found.append((forward_kernel(p, columns, pixel), arguments))
-    return found, packed
+        found.append((forward_kernel(p, columns, pixel), places, others))
+    return found, columns
 
 
 def pack(w: np.ndarray, columns: int) -> np.ndarray:
@@ -161,41 +158,77 @@ def pack(w: np.ndarray, columns: int) -> np.ndarray:
     return np.ascontiguousarray(w.reshape(taps, blocks, size).transpose(1, 0, 2), np.float32)
 
 
+def output_size(size: int, kernel: int, stride: int, pad: int) -> int:
+    """Pixels of a convolution's output along one axis."""
+    return (size + 2 * pad - kernel) // stride + 1
+
+
+@functools.cache
+def zeros_for(channels: int) -> np.ndarray:
+    """The bias of a layer without one."""
+    return np.zeros(channels, np.float32)
+
+
+@functools.lru_cache(maxsize=4096)
+def forward_plan(x_shape, x_strides, w_shape, y_strides, residual_strides, stride, pad, rectify):
+    """(Plan, vectors of a block of channels) of forward()."""
+    rows, cols = (output_size(n, w_shape[0], stride, pad) for n in x_shape[1:3])
+    y = (rows, cols, y_strides)
+    found, columns = stages(
+        x_shape[3], w_shape, x_strides, y, residual_strides, rectify, stride, -pad, -pad, x_shape[1], (0, 0)
+    )
+    return Plan(found), columns
+
+
 def forward(x, w, b, stride, pad, rectify, residual) -> np.ndarray:
     """conv2d of reference.py; M must be a multiple of LANES."""
-    k, m = w.shape[0], w.shape[3]
-    y = haloed((x.shape[0], (x.shape[1] + 2 * pad - k) // stride + 1, (x.shape[2] + 2 * pad - k) // stride + 1, m))
-    wide = padded(x, pad)
-    bias = np.zeros(m, np.float32) if b is None else np.ascontiguousarray(b, np.float32)
-    res = None if residual is None else padded(residual, 0)
-    view = wide[:, pad : wide.shape[1] - pad] if pad else wide
-    work, kept = stages(view, w, bias, y, res, rectify, stride, -pad, 0, x.shape[1])
-    launch(work, x.shape[0])
+    (samples, h, width, _), (k, _, _, m) = x.shape, w.shape
+    x, y = bordered(x, pad), haloed((samples, output_size(h, k, stride, pad), output_size(width, k, stride, pad), m))
+    residual = None if residual is None else bordered(residual, 0)
+    residual_strides = (0, 0, 0, 0) if residual is None else residual.strides
+    plan, columns = forward_plan(x.shape, x.strides, w.shape, y.strides, residual_strides, stride, pad, rectify)
+    bias = zeros_for(m) if b is None else np.ascontiguousarray(b, np.float32)
+    plan.launch(samples, samples, x, pack(w, columns), bias, y, residual)
     return y
+
+
+@functools.lru_cache(maxsize=4096)
+def dx_plan(dy_shape, dy_strides, w_shape, x_shape, x_strides, stride, pad):
+    """(Plan, parts of the weights) of dx(): a part is (first tap, first tap, vectors of a block of channels)."""
+    (k, _, n, m), found, parts, offset = w_shape, [], [], 0
+    for tap_i, start_i, top, rows, taps_i in classes(x_shape[1], k, stride, pad):
+        for tap_j, start_j, left, cols, taps_j in classes(x_shape[2], k, stride, pad):
+            out = (rows, cols, (x_strides[0], stride * x_strides[1], stride * x_strides[2], FLOAT))
+            places = (offset, start_i * x_strides[1] + start_j * x_strides[2])
+            part, columns = stages(
+                m, (taps_i, taps_j, m, n), dy_strides, out, (0, 0, 0, 0), False, 1, top, left, dy_shape[1], places
+            )
+            found += part
+            parts.append((tap_i, tap_j, columns))
+            offset += taps_i * taps_j * m * n * FLOAT
+    return Plan(found), parts
 
 
 def dx(dy, w, x_shape, stride, pad) -> np.ndarray:
     """conv2d_dx of reference.py; N must be a multiple of LANES."""
-    k, (_, h, w_in, _), bias = w.shape[0], x_shape, np.zeros(w.shape[2], np.float32)
-    out = haloed(x_shape)
+    k, out = w.shape[0], haloed(x_shape)
     if stride > k:
         out[...] = 0
-    rows, cols = classes(h, k, stride, pad), classes(w_in, k, stride, pad)
-    margin = max(0, *(max(-first, first + count + size - 1 - dy.shape[2]) for _, _, first, count, size in cols))
-    wide = padded(dy, margin)
-    view = wide[:, margin : wide.shape[1] - margin] if margin else wide
-    work, kept = [], []
-    for tap_i, start_i, top, _, _ in rows:
-        for tap_j, start_j, left, _, _ in cols:
-            part = w[tap_i::stride, tap_j::stride][::-1, ::-1].transpose(0, 1, 3, 2)
-            target = out[:, start_i::stride, start_j::stride]
-            found, packed = stages(view, part, bias, target, None, False, 1, top, left + margin, dy.shape[1])
-            work += found
-            kept.append(packed)
-    launch(work, x_shape[0])
+    dy = bordered(dy, border(dy.shape[2], classes(x_shape[2], k, stride, pad)))
+    plan, parts = dx_plan(dy.shape, dy.strides, w.shape, x_shape, out.strides, stride, pad)
+    flipped = [w[i::stride, j::stride][::-1, ::-1].transpose(0, 1, 3, 2) for i, j, _ in parts]
+    packed = [pack(part, columns).ravel() for part, (_, _, columns) in zip(flipped, parts, strict=True)]
+    packed = packed[0] if len(packed) == 1 else np.concatenate(packed)
+    plan.launch(x_shape[0], x_shape[0], dy, packed, zeros_for(w.shape[2]), out, None)
     return out
 
 
+def border(width: int, found: list[tuple[int, int, int, int, int]]) -> int:
+    """Pixels beyond the edges of dy, `width` wide, that the classes of pixels of dX read."""
+    return max(0, *(max(-first, first + count + taps - 1 - width) for _, _, first, count, taps in found))
+
+
+@functools.cache
 def classes(size: int, kernel: int, stride: int, pad: int) -> list[tuple[int, int, int, int, int]]:
     """The classes of pixels of one axis in dX: (first tap, first pixel, first dy read, pixels, taps) of each.
 
@@ -216,9 +249,10 @@ def weights_kernel(taps: int, columns: int):
     width = columns * LANES * FLOAT
 
     def weights(arguments, sample, chunk):
-        x, x_sample, x_row, x_pixel = word(arguments, 0), word(arguments, 1), word(arguments, 2), word(arguments, 3)
-        dy, dy_sample, dy_row, dy_pixel = word(arguments, 4), word(arguments, 5), word(arguments, 6), word(arguments, 7)
-        dw, dw_chunk, dw_row, dw_tap = word(arguments, 8), word(arguments, 9), word(arguments, 10), word(arguments, 11)
+        x, dy, dw = word(arguments, 0), word(arguments, 1), word(arguments, 2)
+        x_sample, x_row, x_pixel = word(arguments, 3), word(arguments, 4), word(arguments, 5)
+        dy_sample, dy_row, dy_pixel = word(arguments, 6), word(arguments, 7), word(arguments, 8)
+        dw_chunk, dw_row, dw_tap = word(arguments, 9), word(arguments, 10), word(arguments, 11)
         channel_blocks, rows, cols, band = word(arguments, 12), word(arguments, 13), word(arguments, 14), word(arguments, 15)
         kernel, tap_blocks, stride = word(arguments, 16), word(arguments, 17), word(arguments, 18)
         pad, height = word(arguments, 19), word(arguments, 20)
@@ -250,9 +284,11 @@ def bias_kernel(columns: int):
     width = columns * LANES * FLOAT
 
     def biases(arguments, sample, chunk):
-        dy, dy_sample, dy_row, dy_pixel = word(arguments, 0), word(arguments, 1), word(arguments, 2), word(arguments, 3)
-        db, db_chunk, blocks = word(arguments, 4), word(arguments, 5), word(arguments, 6)
-        rows, cols = word(arguments, 7), word(arguments, 8)
+        dy, db = word(arguments, 1), word(arguments, 2)
+        dy_sample, dy_row, dy_pixel, db_chunk = (
+            word(arguments, 3), word(arguments, 4), word(arguments, 5), word(arguments, 6)
+        )  # fmt: skip
+        blocks, rows, cols = word(arguments, 7), word(arguments, 8), word(arguments, 9)
         for b in range(blocks):
             at = db + chunk * db_chunk + b * width
             total = load_block(1, columns, at, 0)
@@ -266,13 +302,12 @@ def bias_kernel(columns: int):
     return compiled(biases)
 
 
-def bias_stage(dy, sums, offset):
-    """(kernel, arguments) that adds each sample's sum of dy (B, R, C, M) to sums[chunk] at `offset` bytes."""
-    (_, rows, cols, m) = dy.shape
+def bias_stage(dy_shape, dy_strides, sums_shape):
+    """Stage that adds the sum of each sample's dy to the last row of its chunk's sums (rows, M)."""
+    (_, rows, cols, m), (last, _) = dy_shape, sums_shape
     columns = next(n for n in (4, 2, 1) if m % (n * LANES) == 0)
-    return bias_kernel(columns), [
-        address(dy), *dy.strides[:3], address(sums) + offset, sums.strides[0], m // (columns * LANES), rows, cols
-    ]  # fmt: skip
+    place, chunk = (last - 1) * m * FLOAT, last * m * FLOAT
+    return bias_kernel(columns), [0, 0, place], [*dy_strides[:3], chunk, m // (columns * LANES), rows, cols]
 
 
 @inlined
@@ -284,23 +319,27 @@ def over_pixels(block, x, x_row, x_pixel, dy, dy_row, dy_pixel, rows, cols):
     return block
 
 
-def dw(x, dy, w_shape, stride, pad) -> tuple[np.ndarray, np.ndarray]:
-    """conv2d_dw of reference.py; M must be a multiple of LANES."""
-    k, _, n, m = w_shape
-    (_, height, _, _), (samples, rows, cols, _) = x.shape, dy.shape
-    wide_x, dy = padded(x, pad), padded(dy, 0)
+@functools.lru_cache(maxsize=4096)
+def dw_plan(x_shape, x_strides, dy_shape, dy_strides, k, stride, pad):
+    """The Plan of dw(): its operands are x, dy and the sums by chunk (taps, then db; M)."""
+    (_, height, _, n), (_, rows, cols, m) = x_shape, dy_shape
     columns = 2 if m % (2 * LANES) == 0 else 1
-    largest = ACCUMULATORS // columns
+    largest, sums_shape = ACCUMULATORS // columns, (k * k * n + 1, m)
     band = max(1, BAND_BYTES // (cols * FLOAT * (columns * LANES + min(stride * n, 16 + largest))))
-    sums = np.zeros((shares(samples), k * k * n + 1, m), np.float32)  # the last row of each chunk is db
-    work = [bias_stage(dy, sums, k * k * n * m * FLOAT)]
+    found, corner = [bias_stage(dy_shape, dy_strides, sums_shape)], -pad * (x_strides[1] + x_strides[2])
     for taps, blocks, first in split(k * n, largest):
-        arguments = [
-            address(wide_x) + first * FLOAT, *wide_x.strides[:2], stride * n * FLOAT, address(dy), *dy.strides[:3],
-            address(sums) + first * m * FLOAT, sums.strides[0], k * n * m * FLOAT, m * FLOAT,
+        others = [
+            *x_strides[:2], stride * n * FLOAT, *dy_strides[:3], sums_shape[0] * m * FLOAT, k * n * m * FLOAT, m * FLOAT,
             m // (LANES * columns), rows, cols, band, k, blocks, stride, pad, height,
         ]  # fmt: skip
-        work.append((weights_kernel(taps, columns), arguments))
-    launch(work, samples, len(sums))
+        found.append((weights_kernel(taps, columns), [corner + first * FLOAT, 0, first * m * FLOAT], others))
+    return Plan(found)
+
+
+def dw(x, dy, w_shape, stride, pad) -> tuple[np.ndarray, np.ndarray]:
+    """conv2d_dw of reference.py; M must be a multiple of LANES."""
+    (k, _, n, m), x, dy = w_shape, bordered(x, pad), bordered(dy, 0)
+    sums = np.zeros((shares(len(x)), k * k * n + 1, m), np.float32)
+    dw_plan(x.shape, x.strides, dy.shape, dy.strides, k, stride, pad).launch(len(x), len(sums), x, dy, sums)
     total = sums.sum(axis=0)
     return total[:-1].reshape(w_shape), total[-1]

@@ -29,28 +29,28 @@ class _Pool:
         self.lock = threading.RLock()  # re-entrant: the collector may run give() inside take()
 
     def take(self, shape: tuple[int, ...]) -> np.ndarray:
-        """A zero-bordered (B, H + 2 HALO, W + 2 HALO, N) array; what its interior holds is left over."""
+        """The interior (B, H, W, N) of a zero-bordered array; what it holds is left over."""
         with self.lock:
             waiting = self.idle.get(shape)
             if waiting:
                 memory = waiting.pop()
                 self.bytes -= memory.nbytes
                 return memory
-        return _aligned_zeros((shape[0], shape[1] + 2 * HALO, shape[2] + 2 * HALO, shape[3]))
+        b, h, w, n = shape
+        return _aligned_zeros((b, h + 2 * HALO, w + 2 * HALO, n))[:, HALO:-HALO, HALO:-HALO]
 
-    def give(self, shape: tuple[int, ...], memory: np.ndarray) -> None:
+    def give(self, memory: np.ndarray) -> None:
         """Keep the memory for the next map of this shape; the shapes longest unused make room."""
         with self.lock:
-            self.idle.setdefault(shape, []).append(memory)
-            self.idle.move_to_end(shape)
+            self.idle.setdefault(memory.shape, []).append(memory)
+            self.idle.move_to_end(memory.shape)
             self.bytes += memory.nbytes
             while self.bytes > IDLE_BYTES:
-                oldest = next(iter(self.idle))
-                waiting = self.idle[oldest]
+                shape, waiting = next(iter(self.idle.items()))
                 if waiting:
                     self.bytes -= waiting.pop().nbytes
                 else:
-                    del self.idle[oldest]
+                    del self.idle[shape]
 
 
 _pool = _Pool()
@@ -60,13 +60,12 @@ class _Buffer:
     """Owner of one haloed buffer: the base object of every interior view, which gives the memory back when it dies."""
 
     def __init__(self, shape: tuple[int, ...]):
-        self.shape = shape
         self.memory = _pool.take(shape)
-        inner = self.memory[:, HALO:-HALO, HALO:-HALO]
-        self.__array_interface__ = inner.__array_interface__
+        # NumPy leaves out the strides of arrays that it finds contiguous, as one of a single pixel
+        self.__array_interface__ = {**self.memory.__array_interface__, "strides": self.memory.strides}
 
     def __del__(self):
-        _pool.give(self.shape, self.memory)
+        _pool.give(self.memory)
 
 
 def haloed(shape: tuple[int, ...]) -> np.ndarray:
@@ -74,49 +73,36 @@ def haloed(shape: tuple[int, ...]) -> np.ndarray:
 
     Write it through the returned view only, so that the border stays zero.
     """
-    return np.asarray(_Buffer(tuple(int(n) for n in shape)))
+    return np.asarray(_Buffer(shape))
 
 
 def is_haloed(x: np.ndarray) -> bool:
     """Whether x is the whole interior, or some samples of the interior, of a buffer made by `haloed`."""
+    if isinstance(x.base, _Buffer):
+        return True
     base = x.base
     while isinstance(base, np.ndarray):
         base = base.base
-    if not isinstance(base, _Buffer) or x.ndim != 4 or x.shape[1:] != base.shape[1:]:
+    if not isinstance(base, _Buffer) or x.strides != base.memory.strides or x.shape[1:] != base.memory.shape[1:]:
         return False
-    offset = x.__array_interface__["data"][0] - base.__array_interface__["data"][0]
-    return x.strides == base.memory.strides and offset % base.memory.strides[0] == 0
+    offset = x.__array_interface__["data"][0] - base.memory.__array_interface__["data"][0]
+    return offset % x.strides[0] == 0
 
 
-def padded(x: np.ndarray, pad: int) -> np.ndarray:
-    """x (B, H, W, N) with `pad` zero pixels around each map: (B, H + 2 pad, W + 2 pad, N).
+def bordered(x: np.ndarray, pad: int) -> np.ndarray:
+    """x (B, H, W, N), float32, around which `pad` pixels of zeros can be read, and whose pixels follow one another.
 
-    A view, without a copy, if x is haloed and pad <= HALO, or if pad is 0 and the pixels of a row are contiguous;
-    a zero-padded copy otherwise. float32.
+    x itself where that holds already: it is haloed and pad <= HALO, or pad is 0 and its rows are contiguous. Else a copy.
     """
     b, h, w, n = x.shape
-    if pad == 0 and x.dtype == np.float32 and x.strides[2:] == (4 * n, 4):
+    if x.dtype == np.float32 and ((pad <= HALO and is_haloed(x)) or (pad == 0 and x.strides[2:] == (4 * n, 4))):
         return x
-    if pad > HALO:
-        copy = np.zeros((b, h + 2 * pad, w + 2 * pad, n), np.float32)
-        copy[:, pad : pad + h, pad : pad + w] = x
-        return copy
-    if not is_haloed(x):
+    if pad <= HALO:
         copy = haloed(x.shape)
-        copy[...] = x
-        x = copy
-    start = x.__array_interface__["data"][0] - pad * (x.strides[1] + x.strides[2])
-    return np.asarray(_View(x, start, (b, h + 2 * pad, w + 2 * pad, n)))
-
-
-class _View:
-    """An array at an address inside the buffer of `owner`, which it keeps alive."""
-
-    def __init__(self, owner: np.ndarray, address: int, shape: tuple[int, ...]):
-        self.owner = owner
-        self.__array_interface__ = {
-            "data": (address, False), "shape": shape, "strides": owner.strides, "typestr": "<f4", "version": 3
-        }  # fmt: skip
+    else:
+        copy = np.zeros((b, h + 2 * pad, w + 2 * pad, n), np.float32)[:, pad : pad + h, pad : pad + w]
+    copy[...] = x
+    return copy
 
 
 def _aligned_zeros(shape: tuple[int, ...]) -> np.ndarray:

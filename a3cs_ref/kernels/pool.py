@@ -169,16 +169,22 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pool.cache_clear)  # a child process has no helpers: it starts its own
 
 
-def launch(stages: list[tuple[object, list[int]]], tasks: int, chunks: int | None = None) -> None:
-    """Run every stage (kernel, arguments) on tasks 0 .. tasks - 1; a task goes through all stages on one thread.
+class Plan:
+    """What to run for one layer shape: kernels and their arguments, to which only the operands' addresses are missing."""
 
-    `chunks` is the number of shares (default: one a task). The caller keeps the arrays behind the addresses alive.
-    """
-    if tasks > 0:
-        length = max(len(arguments) for _, arguments in stages)
-        rows = [[kernel.address, *arguments, *[0] * (length - len(arguments))] for kernel, arguments in stages]
-        program = np.array(rows, np.int64)
-        _pool(threads()).launch(program, tasks, min(chunks or tasks, tasks))
+    def __init__(self, stages: list[tuple[object, list[int], list[int]]]):
+        """stages: (kernel, offset of its data within each operand, other arguments) in the order in which they run."""
+        self.kernels = [kernel for kernel, _, _ in stages]
+        length = max(len(offsets) + len(others) for _, offsets, others in stages)
+        rows = [[kernel.address, *offsets, *others] for kernel, offsets, others in stages]
+        self.program = np.array([row + [0] * (1 + length - len(row)) for row in rows], np.int64)
+
+    def launch(self, tasks: int, chunks: int, *operands: np.ndarray | None) -> None:
+        """Run every kernel on tasks 0 .. tasks - 1, in `chunks` shares; a task goes through all kernels on one thread."""
+        if tasks > 0:
+            program = self.program.copy()
+            program[:, 1 : 1 + len(operands)] += [0 if array is None else address(array) for array in operands]
+            _pool(threads()).launch(program, tasks, min(chunks, tasks))
 
 
 def shares(tasks: int) -> int:
