@@ -17,9 +17,9 @@ from a3cs_hw.workload import load_workload, save_units
 
 
 @pytest.fixture
-def files(tmp_path, network):  # noqa: F811
-    """A network, a design that fits, a design that does not, and frames."""
-    os.chdir(tmp_path)
+def files(tmp_path, monkeypatch, network):  # noqa: F811
+    """A network, a design that fits, a design that does not, and frames, in the current folder."""
+    monkeypatch.chdir(tmp_path)
     network.save("network.npz")
     save_units("units.json", UNITS)
     allocation = {unit.name: index % 2 for index, unit in enumerate(UNITS)}
