@@ -21,10 +21,9 @@ from a3cs_hw.golden_suite import build_suite
 from a3cs_hw.golden_write import Builder, Progress, quiet
 from a3cs_hw.manifest import Manifest, check_path
 from a3cs_hw.network import IntegerNetwork
+from a3cs_hw.splitmix import SAMPLED
 
 __all__ = ["BadFile", "CheckReport", "DiffReport", "check", "diff", "generate", "generate_network", "quiet"]
-
-SAMPLED = 64  # words of each unit and later frame that the oracle computes for a network
 
 
 def generate(out: str | os.PathLike[str], progress: Progress = quiet) -> Manifest:

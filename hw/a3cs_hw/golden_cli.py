@@ -8,11 +8,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from a3cs_hw import golden, network
 from a3cs_hw.files import UserError, read_npy
-from a3cs_hw.golden_check import BadFile
+from a3cs_hw.splitmix import SAMPLED
+
+if TYPE_CHECKING:
+    from a3cs_hw.golden import BadFile, DiffReport
 
 SHOWN = 10  # mismatches and units listed before "and N more"
 
@@ -49,8 +51,8 @@ def _add_generate(commands: Any) -> None:
         "--whole", type=int, default=1, metavar="N", help="the oracle computes the first N frames whole (default: 1)"
     )
     parser.add_argument(
-        "--sampled", type=int, default=golden.SAMPLED, metavar="N",
-        help=f"and N words of each unit in every later frame (default: {golden.SAMPLED})",
+        "--sampled", type=int, default=SAMPLED, metavar="N",
+        help=f"and N words of each unit in every later frame (default: {SAMPLED})",
     )  # fmt: skip
     parser.add_argument(
         "--store", choices=("all", "outputs"), default="all",
@@ -87,6 +89,8 @@ def _add_diff(commands: Any) -> None:
 
 def run_generate(args: argparse.Namespace) -> int:
     """`golden generate`."""
+    from a3cs_hw import golden, network
+
     if bool(args.network) != bool(args.frames):
         raise UserError("golden generate: --network and --frames come together; without both, the suite is written")
     if args.network:
@@ -115,6 +119,8 @@ def run_generate(args: argparse.Namespace) -> int:
 
 def run_check(args: argparse.Namespace) -> int:
     """`golden check`."""
+    from a3cs_hw import golden
+
     report = golden.check(args.path, args.oracle, _progress if args.oracle else golden.quiet)
     if report.bad_file:
         _complain(args.path, report.bad_file)
@@ -139,6 +145,8 @@ def run_check(args: argparse.Namespace) -> int:
 
 def run_diff(args: argparse.Namespace) -> int:
     """`golden diff`."""
+    from a3cs_hw import golden
+
     report = golden.diff(args.dump, args.golden, args.group, args.unit)
     if report.bad_file:
         _complain(args.golden, report.bad_file)
@@ -146,7 +154,7 @@ def run_diff(args: argparse.Namespace) -> int:
     return 0 if report.passed else 1
 
 
-def _describe(report: golden.DiffReport) -> str:
+def _describe(report: DiffReport) -> str:
     total = len(report.compared) + len(report.missing)
     lines = [f"{report.group}: {len(report.compared)} of {total} units compared, {len(report.differences)} differ"]
     if report.first:

@@ -118,9 +118,7 @@ class Builder:
         return self.manifest
 
 
-def _unit_vector(
-    name: str, part: IntegerUnit, files: dict[str, str], frames: int, whole: int, sampled: int
-) -> UnitVector:
+def _unit_vector(name: str, part: IntegerUnit, files: dict[str, str], frames: int, whole: int, sampled: int) -> UnitVector:
     unit, formats, r = part.unit, part.formats, part.r or Format(0, 0)
     vector = UnitVector(
         name=name, kind=unit.kind, frames=frames,

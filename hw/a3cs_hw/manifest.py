@@ -97,9 +97,7 @@ class UnitVector:
         """The unit with its formats and the given arrays."""
         formats = UnitFormats(Format(self.w_bits, self.w_frac), self.y_format, self.acc_bits, self.rounding, self.overflow)
         residual = None if self.r == NONE else Format(self.r_bits, self.r_frac)
-        return IntegerUnit(
-            self.unit, Format(self.x_bits, self.x_frac, bool(self.x_signed)), residual, formats, weights, bias
-        )
+        return IntegerUnit(self.unit, Format(self.x_bits, self.x_frac, bool(self.x_signed)), residual, formats, weights, bias)
 
     @property
     def words(self) -> int:

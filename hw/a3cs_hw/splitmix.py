@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import numpy as np
 
+SAMPLED = 64  # words of each unit and frame that the oracle computes where it does not compute all
+
 
 def stream(seed: int, count: int) -> np.ndarray:
     """The first `count` outputs of the stream, uint64."""
