@@ -1,12 +1,12 @@
 """Dense layers: dense, dense_dx and dense_dw of reference.py. The weights, 6 MB for 3136 x 512, are read once.
 
 *Forward*, y = x w + b: P samples x `columns` vectors of outputs accumulate over the inputs (`outer`). The weights of a block
-of outputs are a column, rows 2 KB apart, which all fall on the same few places of the cache: they are copied into a panel,
-BAND inputs at a time, and used for all samples.
+of outputs are a column, rows 2 KB apart, which all fall on the same few places of the cache: BAND rows at a time are copied,
+in the order in which they lie, into one panel a block, and used for all samples. A task is a range of outputs.
 
-    for BAND inputs, block of outputs v
-      copy the panel of w
-      for P samples                        block = y of the inputs before, or the bias
+    for BAND inputs
+      copy their rows of w into panels
+      for block of outputs v, P samples    block = y of the inputs before, or the bias
         for input n of the band            block[p, v] += x[p, n] w[n, v]
 
 *dX* = dy w^T: rows of w and dy both lie along the sum, so lanes are terms of the sum (`inner`), added up at the end:
@@ -31,12 +31,14 @@ from a3cs_ref.kernels import reference
 from a3cs_ref.kernels.direct import split, write_back, zeros_for
 from a3cs_ref.kernels.native import compiled, inlined
 from a3cs_ref.kernels.pool import Plan
+from a3cs_ref.kernels.threads import threads
 from a3cs_ref.kernels.simd import ACCUMULATORS, FLOAT, LANES, inner, load_block, outer, store_block, store_sums, word, zeros
 
 SMALL = 1 << 18  # multiply-adds below which BLAS is called
 ROWS, COLUMNS = (3, 4) if ACCUMULATORS == 12 else (4, 7)  # block of dX: inputs x samples
-BAND = 256  # inputs whose weights are copied into the cache at a time, in the forward product
-TASKS = 8  # shares of the outputs (forward) or of the inputs (dX, dW)
+BAND = 32  # inputs whose weights are copied into the cache at a time, in the forward product
+PANEL = BAND + 1  # rows of a panel: at a power of two apart all panels would share few places of the cache
+TASKS = 8  # shares of the inputs in dX and dW
 
 
 @functools.cache
@@ -46,17 +48,19 @@ def forward_kernel(p: int, columns: int):
 
     def dense(arguments, task, chunk):
         x, w, bias, y = word(arguments, 0), word(arguments, 1), word(arguments, 2), word(arguments, 3)
-        panel, x_row, w_row, y_row = word(arguments, 4), word(arguments, 5), word(arguments, 6), word(arguments, 7)
-        rectify, sample_blocks, inputs, blocks = (
-            word(arguments, 8), word(arguments, 9), word(arguments, 10), word(arguments, 11)
-        )  # fmt: skip
-        panel += task * BAND * width
+        panels, x_row, w_row, y_row = word(arguments, 4), word(arguments, 5), word(arguments, 6), word(arguments, 7)
+        rectify, sample_blocks, inputs = word(arguments, 8), word(arguments, 9), word(arguments, 10)
+        blocks, tasks = word(arguments, 11), word(arguments, 12)
+        low, high = blocks * task // tasks, blocks * (task + 1) // tasks
+        panels += low * PANEL * width
         for first in range(0, inputs, BAND):
             size, last = min(BAND, inputs - first), rectify if first + BAND >= inputs else 0
-            for b in range(blocks * task // TASKS, blocks * (task + 1) // TASKS):
-                for t in range(size):
-                    row = w + (first + t) * w_row + b * width
-                    store_block(load_block(1, columns, row, 0), panel + t * width, 0)
+            for t in range(size):
+                for b in range(high - low):
+                    row = w + (first + t) * w_row + (low + b) * width
+                    store_block(load_block(1, columns, row, 0), panels + (b * PANEL + t) * width, 0)
+            for b in range(low, high):
+                panel = panels + (b - low) * PANEL * width
                 for n in range(sample_blocks):
                     yp = y + b * width + n * p * y_row
                     before, step = (yp, y_row) if first > 0 else (bias + b * width, 0)
@@ -117,11 +121,11 @@ def weights_kernel(rows: int, columns: int):
 
 
 @functools.lru_cache(maxsize=256)
-def forward_plan(batch: int, inputs: int, m: int, rectify: bool):
+def forward_plan(batch: int, inputs: int, m: int, rectify: bool, tasks: int):
     """The Plan of forward()."""
     columns, x_row, row, found = across(m), inputs * FLOAT, m * FLOAT, []
     for p, blocks, first in split(batch, ACCUMULATORS // columns):
-        others = [x_row, row, row, int(rectify), blocks, inputs, m // (LANES * columns)]
+        others = [x_row, row, row, int(rectify), blocks, inputs, m // (LANES * columns), tasks]
         found.append((forward_kernel(p, columns), [first * x_row, 0, 0, first * row, 0], others))
     return Plan(found)
 
@@ -132,8 +136,8 @@ def forward(x, w, b, rectify) -> np.ndarray:
         return reference.dense(x, w, b, rectify)
     x, w, m = contiguous(x), contiguous(w), w.shape[1]
     y, bias = np.empty((x.shape[0], m), np.float32), zeros_for(m) if b is None else contiguous(b)
-    panels = np.empty((TASKS, BAND, across(m) * LANES), np.float32)
-    forward_plan(*x.shape, m, rectify).launch(TASKS, TASKS, x, w, bias, y, panels)
+    panels, tasks = np.empty((PANEL, m), np.float32), 2 * threads()
+    forward_plan(*x.shape, m, rectify, tasks).launch(tasks, tasks, x, w, bias, y, panels)
     return y
 
 
