@@ -66,9 +66,9 @@ def draw_scores(learning: Learning, retrained: Learning | None, teacher: float |
 def draw_losses(learning: Learning) -> Figure:
     """Every term of the task loss that was logged, and the gradient norm, each on its own scale."""
     terms = {name: title for name, title in LOSSES.items() if len(learning.series(name)[0])}
-    columns = min(3, len(terms))
+    columns = 2 if len(terms) == 4 else min(3, len(terms))
     rows = -(-len(terms) // columns)
-    figure, axes = new_figure(9.2, 0.5 + 2.1 * rows, rows, columns, squeeze=False, sharex=True)
+    figure, axes = new_figure(3.1 * columns, 0.5 + 2.1 * rows, rows, columns, squeeze=False, sharex=True)
     for panel, (name, title) in zip(axes.flat, terms.items(), strict=False):
         panel.plot(*_scaled(learning, name), color=COLOURS[0])
         panel.set_title(title)

@@ -21,7 +21,7 @@ NAMES = (
     "conv3 and conv5 are convolutions; irKeE is an inverted residual of kernel K and expansion E; skip is the identity, or a 1x1 "
     "convolution where the shape changes."
 )
-LISTED = 40  # rows of a log that a table shows
+LISTED = 20  # rows of a log that a table shows
 
 
 def teacher_score(learning: Learning) -> float | None:
@@ -48,10 +48,9 @@ def score_section(run: Run, album: Album) -> Section:
     if teacher is not None:
         caption.append(f"Dashed: the teacher's score, {teacher:,.4g}, as its file states it.")
     draws = functools.partial(figures.draw_scores, learning, retrained, teacher)
-    tables = [details("The numbers", _score_table(learning))]
-    if retrained:
-        tables.append(details("The numbers of retraining", _score_table(retrained)))
-    return section("Score", album.picture("curves", draws, " ".join(caption)), *tables)
+    picture = album.picture("curves", draws, " ".join(caption))
+    again = details("The numbers of retraining", _score_table(retrained)) if retrained else None
+    return section("Score", picture, album.numbers(picture, _score_table(learning)), again)
 
 
 def _what_plays(learning: Learning) -> str:

@@ -39,6 +39,7 @@ STYLE: dict[Any, Any] = {
     "lines.linewidth": 1.6,
     "savefig.dpi": 130,
     "hatch.linewidth": 0.6,
+    "text.parse_math": False,  # names come from files: a dollar sign in one is no formula
 }
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from agents import random_frames, small_agent
 
-from a3cs_hw import golden
+from a3cs_hw import draw, golden
 from a3cs_hw.files import UserError, write_json
 from a3cs_hw.predictor import predict
 from a3cs_hw.report import cost_document, ideal_memory
@@ -282,3 +282,11 @@ def test_bad_folder_is_refused_in_one_line(full, tmp_path, name, no_matplotlib):
     message = str(refused.value)
     assert said in message and str(folder) in message and "\n" not in message
     assert not (folder / "report.html").exists()
+
+
+def test_names_with_dollars_are_drawn_as_they_are(full):
+    """A unit's name comes from a file: if matplotlib took it for a formula, a stray dollar sign would end the report."""
+    pytest.importorskip("matplotlib", reason="pictures need matplotlib: pip install 'a3cs-ref[plot]'")
+    document = json.loads((full / "simulated" / "cost.json").read_text())
+    document["units"][0]["name"] = r"$\frac$"
+    assert draw.png_bytes(draw.draw_cycles(cost_from_document(document))).startswith(b"\x89PNG")
