@@ -2,14 +2,16 @@
 
 - Rewards come raw (`reward_clipping=False`); the learner clips its own copy.
 - A lost life is a learner's terminal but the game goes on: `episodic_life=True` would reset the whole game. It is read
-  from the number of lives, because `life_loss_info=True` would make a lost life and a finished game look alike.
+  from the number of lives, because `life_loss_info=True` would make a lost life and a finished game look alike, and
+  misses the fall from 1 to 0: some games play on at 0 (Donkey Kong). Where 0 is only shown for a moment before the game
+  ends (Qbert), the learner sees a second, short, worthless episode: harmless.
 - Auto-reset is SAME_STEP: no row is inserted that a learner would have to mask.
 - The frame cap is counted here and not by ale-py, whose last observation at its own cap is stale (the screen of the last
   frames is not read). So `final_obs` is the true last observation. A finished game's last observation is stale too, but
   nothing is computed from it.
-- FIRE is pressed by ale-py on a real reset only. Games that wait for FIRE after a lost life get it in one step soon
-  after, whatever the policy chose: all actions do the same there, so that row's policy gradient is zero in expectation
-  and a learner may keep it; `Step.forced` marks it for those who would rather leave it out.
+- FIRE is pressed by ale-py in the first frame of a game only. Games that wait for FIRE after a lost life get it in one
+  step soon after, whatever the policy chose: all actions do the same there, so that row's policy gradient is zero in
+  expectation and a learner may keep it; `Step.forced` marks it for those who would rather leave it out.
 - No sticky actions; the minimal action set; up to 30 frames of no-ops (FIRE included) before an episode.
 """
 
@@ -27,7 +29,13 @@ from a3cs_ref.rl.step import FRAME_CAP, FRAME_SIZE, FRAME_SKIP, STACK, Step, che
 INSTALL = "pip install 'a3cs-ref[atari]'"
 NOOP_FRAMES = 30
 TWO_PLAYER_ROMS = ("combat", "joust", "maze_craze", "warlords")  # loading one ends the whole process
-FIRE_AFTER = {"breakout": 0}
+
+# Games that stand still after a lost life until FIRE is pressed, and how many agent steps after it to press: some ignore
+# it during an animation (at a start too, where ale-py's press comes too early). Found by playing every ROM on from a lost
+# life without FIRE, and with it after a number of steps: these went on in the second case alone.
+FIRE_AFTER = {
+    "breakout": 0, "donkey_kong": 0, "gopher": 30, "name_this_game": 60, "solaris": 10, "video_pinball": 10, "yars_revenge": 0
+}  # fmt: skip
 
 
 def installed() -> bool:
@@ -55,7 +63,8 @@ class AtariEnv:
         self.action_names = tuple(action.name for action in self._vector.ale.get_action_set())
         self.num_actions = len(self.action_names)
         self._fire_after = FIRE_AFTER.get(game)
-        self._fire = self.action_names.index("FIRE") if "FIRE" in self.action_names else 0
+        self._fire_at_start = self._fire_after or -1  # 0 after a lost life: ale-py's press at the start is heard
+        self._fire = self.action_names.index("FIRE") if game in FIRE_AFTER else 0
         self._seeds = row_seeds(seed, num_envs)
         self._forget()
 
@@ -64,6 +73,7 @@ class AtariEnv:
         obs, info = self._vector.reset(seed=self._seeds)
         self._forget()
         self._lives = info["lives"].copy()
+        self._fire_in[:] = self._fire_at_start
         return obs
 
     def _forget(self) -> None:
@@ -80,8 +90,7 @@ class AtariEnv:
         self._fire_in -= 1
         obs, reward, game_over, _, info = self._vector.step(actions)
         reward, lives = reward.astype(np.float32), info["lives"].copy()
-        # Some games show 0 lives for a while before they end: that is not one more terminal.
-        life_lost = ~game_over & (0 < lives) & (lives < self._lives)
+        life_lost = ~game_over & (lives < self._lives)
 
         self._steps += 1
         self._score += reward
@@ -95,7 +104,7 @@ class AtariEnv:
             obs, info = self._vector.reset(options={"reset_mask": capped})
             lives = info["lives"].copy()
         self._lives = lives
-        self._fire_in[ended] = -1
+        self._fire_in[ended] = self._fire_at_start
         if self._fire_after is not None:
             self._fire_in[life_lost & ~ended] = self._fire_after
         truncated = capped & ~life_lost

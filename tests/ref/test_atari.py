@@ -13,7 +13,7 @@ from a3cs_ref.rl import atari, envs
 pytest.importorskip("ale_py", reason="needs the extra atari: pip install 'a3cs-ref[atari]'")
 pytest.importorskip("gymnasium", reason="needs the extra atari: pip install 'a3cs-ref[atari]'")
 
-FIRE_GAMES = sorted(atari.FIRE_AFTER)
+FIRE_GAMES = ["breakout", "yars_revenge", *(pytest.param(g, marks=pytest.mark.slow) for g in ("donkey_kong", "gopher"))]
 
 
 def random_log(env, steps, seed=0):
@@ -141,18 +141,17 @@ def test_fire_is_forced_after_a_lost_life_and_all_actions_do_the_same_there():
 
 
 @pytest.mark.parametrize("game", FIRE_GAMES)
-def test_no_game_waits_for_fire(game):
-    """A policy that never presses FIRE still loses a second life: the environment presses it where a game stands still."""
+def test_a_policy_that_never_fires_still_finishes_its_game(game):
+    """The environment presses FIRE where a game stands still, late enough to be heard, also for a last life shown as 0."""
     env = envs.make_env(game, 2, seed=3, threads=2)
     env.reset()
     quiet = [index for index, name in enumerate(env.action_names) if "FIRE" not in name]
-    rng, lost = np.random.default_rng(0), np.zeros(2, int)
-    for _ in range(2500):
+    rng = np.random.default_rng(0)
+    for _ in range(1500):
         step = env.step(rng.choice(quiet, size=2))
-        lost += step.terminal
-        if (lost >= 2).any():
+        if step.episode_over.any():
             return
-    raise AssertionError(f"lives lost: {lost}")
+    raise AssertionError("no game was over after 1,500 steps")
 
 
 def test_cap_truncates_with_the_true_last_observation():
@@ -218,7 +217,7 @@ def test_returned_observations_are_never_written_again():
 def test_every_rom_can_be_named():
     """104 of ale-py's 108 ROMs play alone, by snake_case, CamelCase or gymnasium's name."""
     names = atari.rom_names()
-    assert len(names) >= 104 and "breakout" in names
+    assert len(names) >= 104 and "breakout" in names and atari.FIRE_AFTER.keys() <= set(names)
     for name in names:
         camel = name.title().replace("_", "")
         assert [envs.find_game(spelling) for spelling in (name, camel, f"ALE/{camel}-v5")] == [name] * 3
@@ -232,7 +231,6 @@ def test_every_rom_plays(game):
     env.reset()
     for actions in random_log(env, 20):
         assert env.step(actions).obs.shape == (2, 4, 84, 84)
-    assert atari.FIRE_AFTER.keys() <= set(atari.rom_names())
 
 
 def test_unknown_and_two_player_games_are_refused_with_one_line():
