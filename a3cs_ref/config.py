@@ -71,19 +71,41 @@ def to_dict(config: Any) -> dict[str, Any]:
 
 
 def from_dict(kind: type[Config], values: dict[str, Any], where: str) -> Config:
-    """The configuration that was written by to_dict; UserError on an unknown field or a value of the wrong type."""
-    hints = typing.get_type_hints(kind)
+    """The configuration that was written by to_dict; UserError on an unknown field or a value that it cannot have."""
+    hints, fields = typing.get_type_hints(kind), {field.name: field for field in dataclasses.fields(kind)}
     arguments = {}
     for name, value in values.items():
         if name not in hints:
             raise UserError(f"{where}: unknown field {name!r}; this release knows {', '.join(hints)}")
         if dataclasses.is_dataclass(hints[name]):
+            if not isinstance(value, dict):
+                raise UserError(f"{where}: field {name!r} is {value!r}, not an object with fields of its own")
             value = from_dict(hints[name], value, where)
-        elif not isinstance(value, (int, float) if _plain(hints[name]) is float else _plain(hints[name])):
-            if not (value is None and _plain(hints[name]) is not hints[name]):
-                raise UserError(f"{where}: field {name!r} is {value!r}, not a {_plain(hints[name]).__name__}")
+        elif not _fits(value, hints[name]):
+            raise UserError(f"{where}: field {name!r} is {value!r}, not a {_plain(hints[name]).__name__}")
+        elif fields[name].metadata["choices"] and value not in fields[name].metadata["choices"]:
+            raise UserError(f"{where}: field {name!r} is {value!r}; use one of {', '.join(fields[name].metadata['choices'])}")
         arguments[name] = value
     return kind(**arguments)
+
+
+def difference(before: Any, now: Any) -> str:
+    """Which field two configurations of one kind differ in first: "seed is 0 there, 1 here"; empty if in none."""
+    for path, _, _ in leaves(type(before)):
+        ours, theirs = now, before
+        for name in path:
+            ours, theirs = getattr(ours, name), getattr(theirs, name)
+        if ours != theirs:
+            return f"{path[-1]} is {theirs!r} there, {ours!r} here"
+    return ""
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value out of a JSON document may stand in a field of this type (an int is a float, a bool is no int)."""
+    plain = _plain(hint)
+    if value is None:
+        return plain is not hint
+    return isinstance(value, (int, float) if plain is float else plain) and (plain is bool or not isinstance(value, bool))
 
 
 def _plain(hint: Any) -> type:
