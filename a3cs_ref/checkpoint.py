@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from a3cs_hw.files import UserError, read_bytes, read_npz, write_bytes, write_json, write_npz
+from a3cs_hw.files import UserError, read_bytes, read_json, read_npz, write_bytes, write_json, write_npz
 from a3cs_ref.autodiff.tensor import Tensor
+from a3cs_ref.config import difference, from_dict, to_dict
 
 CHECKPOINT = ("a3cs-checkpoint", 1)
 RUN = ("a3cs-run", 1)
@@ -34,18 +35,23 @@ class RunFolder:
         self.progress = self.path / "progress.jsonl"
         self.config = self.path / "config.json"
 
-    def start(self, kind: str, config: Mapping[str, Any], resume: bool) -> bool:
-        """Make the folder ready for a run; True if there is a checkpoint to go on from.
+    def start(self, kind: str, config: Any, resume: bool) -> bool:
+        """Make the folder ready for a run of this kind and configuration; True if there is a checkpoint to go on from.
 
-        A folder that already holds a run is refused without `resume`, and with it if it was made by another command.
+        A folder that already holds a run is refused without `resume`, and with it if that is a run of another kind or
+        configuration.
         """
         if not resume:
             if self.config.exists() or self.checkpoint.exists():
                 raise UserError(f"{self.path} already holds a run; continue it with --resume or choose another --out")
-            write_json(self.config, {"format": RUN[0], "version": RUN[1], "kind": kind, "config": config})
+            write_json(self.config, {"format": RUN[0], "version": RUN[1], "kind": kind, "config": to_dict(config)})
             return False
         if not self.config.exists():
             raise UserError(f"{self.path} holds no run to resume; start it without --resume")
+        stored = read_json(self.config, *RUN)
+        if stored["kind"] != kind:
+            raise UserError(f"{self.path} holds a run of {stored['kind']}, not of {kind}; resume it with that command")
+        check_same(config, stored["config"], self.config)
         return self.checkpoint.exists()
 
     def log(self, row: Mapping[str, Any]) -> None:
@@ -66,6 +72,13 @@ class RunFolder:
         """Drop rows later than the checkpoint: the resumed run writes them again."""
         rows = [row for row in self.rows() if row["step"] <= step]
         write_bytes(self.progress, "".join(json.dumps(row) + "\n" for row in rows).encode())
+
+
+def check_same(config: Any, stored: dict[str, Any], path: Path) -> None:
+    """UserError unless a run's configuration is the one that was stored in the file `path`."""
+    found = difference(from_dict(type(config), stored, str(path)), config)
+    if found:
+        raise UserError(f"{path}: another configuration ({found}); resume with the command that began the run")
 
 
 def save_checkpoint(path: str | os.PathLike[str], header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from a3cs_hw.files import UserError
-from a3cs_ref.checkpoint import RunFolder, interruptible, load_checkpoint, save_checkpoint
-from a3cs_ref.config import from_dict, to_dict
+from a3cs_ref.checkpoint import RunFolder, check_same, interruptible, load_checkpoint, save_checkpoint
+from a3cs_ref.config import to_dict
 from a3cs_ref.rl.rollout import Player
 
 WINDOW = 100  # episodes in the running mean of the score
@@ -45,13 +45,15 @@ def run(learner: Learner, folder: RunFolder, resume: bool, report: Report) -> bo
     `report` is called with every row that is logged. The folder must be new, or hold this run's checkpoint with `resume`.
     """
     best = -np.inf
-    if folder.start(learner.kind, to_dict(learner.config), resume):
+    if folder.start(learner.kind, learner.config, resume):
         header, arrays = load_checkpoint(folder.checkpoint)
-        if from_dict(type(learner.config), header["config"], str(folder.checkpoint)) != learner.config:
-            raise UserError(f"{folder.checkpoint}: belongs to another configuration; resume with the command that began it")
+        if "player" not in header:
+            raise UserError(f"{folder.checkpoint}: holds weights alone, no run to go on with; start a run from them with --init")
+        check_same(learner.config, header["config"], folder.checkpoint)
         learner.restore(header, arrays, str(folder.checkpoint))
-        folder.forget_after(learner.player.steps)
         best = header["best"]
+    if resume:
+        folder.forget_after(learner.player.steps)
     interval = _Interval(learner.player.steps)
     with interruptible() as interrupt:
         while learner.player.steps < learner.config.steps and not interrupt.requested:
