@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from a3cs_hw.files import UserError
 from a3cs_ref.autodiff.ops import concatenate, log_softmax
 from a3cs_ref.autodiff.tensor import Tape, Tensor
 from a3cs_ref.checkpoint import group, load_checkpoint, load_parameters, prefixed
@@ -66,8 +67,10 @@ class Trainer:
     kind = "train"
 
     def __init__(self, config: TrainConfig, teacher: ActorCritic | None = None, threads: int = 1):
+        if config.loss.distill != "none" and teacher is None:
+            raise UserError(f"distillation ({config.loss.distill}) needs a teacher; give one, or use --distill none")
         self.config = config
-        self.teacher = teacher
+        self.teacher = teacher if config.loss.distill != "none" else None  # else its forward would be for nothing
         self.network = parse_net(config.net)
         self.player = Player(config.game, config.rollout, config.seed, threads)
         self.agent = build_network(self.network, self.player.env.num_actions, config.norm)
