@@ -139,5 +139,6 @@ class Player:
         self.actions_rng, self.seeds_rng = restored(header["actions_rng"]), restored(header["seeds_rng"])
         self.finished = [(int(step), float(score)) for step, score in arrays["finished"]]
         self.log = list(arrays["log"])
+        self.env.close()
         self.env = make_env(self.game, self.config.num_envs, self.env_seed, threads=self.threads)
         self.frames = replay(self.env, arrays["log"])
