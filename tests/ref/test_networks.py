@@ -145,7 +145,8 @@ def run_in_hardware_order(agent, frames):
                 y = np.empty((unit.M, unit.R, unit.C))
                 for r, c in np.ndindex(unit.R, unit.C):
                     field = x[:, r * unit.S : r * unit.S + unit.K, c * unit.S : c * unit.S + unit.K]
-                    y[:, r, c] = (w[:, 0] * field).sum(axis=(1, 2)) if unit.kind == "depthwise" else w.reshape(unit.M, -1) @ field.ravel()
+                    products = w[:, 0] * field if unit.kind == "depthwise" else w * field  # (M, K, K) or (M, N, K, K)
+                    y[:, r, c] = products.reshape(unit.M, -1).sum(axis=1)
                 y += b[:, None, None]
             if unit.residual:
                 y = y + maps[unit.residual]

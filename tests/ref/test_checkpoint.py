@@ -1,0 +1,301 @@
+"""Run folders and checkpoints: what is written comes back, what does not fit is refused in one clear line."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+from a3cs_hw.files import UserError, write_npz
+from a3cs_ref.autodiff.tensor import Tensor
+from a3cs_ref.checkpoint import RunFolder, interruptible, load_checkpoint, load_parameters, save_checkpoint
+from a3cs_ref.rl import loop
+from a3cs_ref.rl.a2c import TrainConfig, Trainer
+from a3cs_ref.rl.rollout import RolloutConfig
+from a3cs_ref.rl.sources import agent_from
+
+
+def config(**changes):
+    """A run of three rollouts."""
+    defaults = {"game": "catch", "steps": 60, "log_every": 20, "checkpoint_every": 20}
+    return TrainConfig(**defaults | changes, rollout=RolloutConfig(num_envs=4))
+
+
+def run(path, resume=False, **changes):
+    """Run (or go on) to the end, and the trainer."""
+    trainer = Trainer(config(**changes))
+    assert loop.run(trainer, RunFolder(path), resume, lambda row: None)
+    return trainer
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run folder of a finished run."""
+    path = tmp_path_factory.mktemp("runs") / "run"
+    run(path)
+    return path
+
+
+@contextlib.contextmanager
+def one_clear_line(match):
+    """A UserError of one line that says `match`."""
+    with pytest.raises(UserError, match=match) as caught:
+        yield
+    assert "\n" not in str(caught.value)
+
+
+def copy_of(path, to):
+    """A copy of a run folder."""
+    to.mkdir()
+    for file in path.iterdir():
+        (to / file.name).write_bytes(file.read_bytes())
+    return to
+
+
+def test_checkpoint_comes_back(tmp_path):
+    """An array changes its values, shape or dtype on the way."""
+    arrays = {"theta/stem.w": np.arange(6, dtype=np.float32).reshape(2, 3), "n": np.array(3), "empty": np.zeros((0, 4), np.uint8)}
+    save_checkpoint(tmp_path / "c.npz", {"net": "vanilla", "steps": 5}, arrays)
+    header, loaded = load_checkpoint(tmp_path / "c.npz")
+    assert header["net"] == "vanilla" and header["steps"] == 5
+    assert loaded.keys() == arrays.keys()
+    assert all(np.array_equal(loaded[n], a) and loaded[n].dtype == a.dtype for n, a in arrays.items())
+
+
+def test_network_is_built_from_its_checkpoint(finished):
+    """A checkpoint does not say enough to build its network again, or builds one that acts differently."""
+    trainer = run(finished, resume=True)  # nothing left to do: the state at the end
+    agent = agent_from(*load_checkpoint(finished / "checkpoint.npz"), "here")
+    frames = np.random.default_rng(0).integers(0, 256, (2, 4, 84, 84), dtype=np.uint8)
+    assert np.array_equal(agent(frames)[0].data, trainer.agent(frames)[0].data)
+
+
+def test_missing_checkpoint(tmp_path):
+    """A missing file ends in a traceback."""
+    with one_clear_line("cannot read .*none.npz"):
+        load_checkpoint(tmp_path / "none.npz")
+
+
+@pytest.mark.parametrize("size", [0, 100, 20_000, -1])
+def test_truncated_checkpoint(finished, tmp_path, size):
+    """A file that was cut off (a copy that broke) is loaded in part, or ends in a traceback."""
+    data = (finished / "checkpoint.npz").read_bytes()
+    (tmp_path / "c.npz").write_bytes(data[:size])
+    with one_clear_line("damaged"):
+        load_checkpoint(tmp_path / "c.npz")
+
+
+def test_flipped_byte(finished, tmp_path):
+    """A damaged weight is loaded as if nothing were wrong."""
+    data = bytearray((finished / "checkpoint.npz").read_bytes())
+    data[len(data) // 2] ^= 1
+    (tmp_path / "c.npz").write_bytes(data)
+    with one_clear_line("damaged"):
+        load_checkpoint(tmp_path / "c.npz")
+
+
+def test_other_formats_are_refused(tmp_path):
+    """A file of another kind or of a later version is taken for a checkpoint."""
+    write_npz(tmp_path / "network.npz", {"format": "a3cs-network", "version": 1}, {})
+    write_npz(tmp_path / "later.npz", {"format": "a3cs-checkpoint", "version": 2}, {})
+    np.save(tmp_path / "array.npy", np.zeros(3))
+    np.savez(tmp_path / "pickle.npz", header=np.array([{}], dtype=object))
+    found = {"network.npz": "a3cs-network", "later.npz": "version 2", "array.npy": "damaged", "pickle.npz": "damaged"}
+    for name, match in found.items():
+        with one_clear_line(match):
+            load_checkpoint(tmp_path / name)
+
+
+def test_checkpoint_of_another_network(finished):
+    """Weights of another network are loaded in part, or end in a traceback."""
+    _, arrays = load_checkpoint(finished / "checkpoint.npz")
+    theta = {name[6:]: value for name, value in arrays.items() if name.startswith("theta/")}
+    for net, changed in [("resnet14", "catch"), ("vanilla2", "catch"), ("vanilla", "bn")]:
+        other = Trainer(config(net=net, norm="bn" if changed == "bn" else "none")).agent
+        with one_clear_line("another network"):
+            load_parameters(other.parameters(), theta, str(finished))
+    wider = {"conv1.w": Tensor(np.zeros((8, 8, 4, 64)))}
+    with one_clear_line("another network"):
+        load_parameters(wider, {"conv1.w": theta["conv1.w"]}, str(finished))
+
+
+def test_run_starts_from_given_weights(finished, tmp_path):
+    """`init` is ignored, or takes the wrong weights."""
+    _, arrays = load_checkpoint(finished / "checkpoint.npz")
+    trainer = Trainer(config(init=str(finished / "checkpoint.npz"), seed=9))
+    assert np.array_equal(trainer.agent.parameters()["fc.w"].data, arrays["theta/fc.w"])
+    with one_clear_line("another network"):
+        Trainer(config(init=str(finished / "checkpoint.npz"), net="vanilla2"))
+    with one_clear_line("cannot read"):
+        Trainer(config(init=str(tmp_path / "none.npz")))
+
+
+# Run folders --------------------------------------------------------------------------------------------------------
+
+
+def test_run_folder_holds_its_files(finished):
+    """A file of the run is missing, or the log has other rows than one an interval."""
+    folder = RunFolder(finished)
+    assert {"config.json", "progress.jsonl", "checkpoint.npz"} <= {file.name for file in finished.iterdir()}
+    assert not list(finished.glob(".*part"))
+    rows = folder.rows()
+    assert [row["step"] for row in rows] == [20, 40, 60]
+    assert {"score", "episodes", "policy", "value", "entropy", "gradient_norm", "steps_per_s"} <= rows[0].keys()
+
+
+def test_folder_with_a_run_is_not_overwritten(finished):
+    """A second command destroys the first one's run."""
+    with one_clear_line("already holds a run"):
+        run(finished)
+
+
+def test_resuming_what_is_not_there(tmp_path):
+    """--resume in an empty folder begins a run or ends in a traceback."""
+    with one_clear_line("no run to resume"):
+        run(tmp_path, resume=True)
+
+
+def test_resuming_another_configuration(finished, tmp_path):
+    """A run goes on with another configuration than it began with: it would be no run that anyone can repeat."""
+    copy = copy_of(finished, tmp_path / "copy")
+    before = (copy / "checkpoint.npz").read_bytes()
+    for changes in ({"seed": 1}, {"net": "resnet14"}, {"steps": 80}):
+        with one_clear_line("configuration"):
+            run(copy, resume=True, **changes)
+    (copy / "checkpoint.npz").unlink()  # killed before its first checkpoint: config.json still says what it was
+    with one_clear_line("configuration"):
+        run(copy, resume=True, seed=1)
+    (copy / "checkpoint.npz").write_bytes(before)
+    run(copy, resume=True)
+
+
+def test_resuming_a_run_of_another_command(finished, tmp_path):
+    """`a3cs train --resume` goes on with a co-search's folder."""
+    copy = copy_of(finished, tmp_path / "copy")
+    text = (copy / "config.json").read_text()
+    (copy / "config.json").write_text(text.replace('"train"', '"cosearch"'))
+    with one_clear_line("cosearch"):
+        run(copy, resume=True)
+
+
+def test_resuming_from_weights_alone(finished, tmp_path):
+    """best.npz, which has no optimiser or environments, put in the checkpoint's place ends in a traceback."""
+    copy = copy_of(finished, tmp_path / "copy")
+    header, arrays = load_checkpoint(copy / "checkpoint.npz")
+    weights = {name: value for name, value in arrays.items() if name.startswith("theta/")}
+    about = {name: header[name] for name in ("net", "norm", "actions", "game", "config", "steps")}
+    save_checkpoint(copy / "checkpoint.npz", about, weights)
+    with one_clear_line("weights alone"):
+        run(copy, resume=True)
+
+
+def test_run_killed_before_its_first_checkpoint(finished, tmp_path):
+    """Such a run resumes from its beginning, but the rows that it logged before are kept and stand in the log twice."""
+    copy = copy_of(finished, tmp_path / "copy")
+    (copy / "checkpoint.npz").unlink()
+    again = run(copy, resume=True)
+    assert [row["step"] for row in RunFolder(copy).rows()] == [20, 40, 60]
+    _, arrays = load_checkpoint(finished / "checkpoint.npz")
+    assert np.array_equal(again.weights()["theta/fc.w"], arrays["theta/fc.w"])
+
+
+def test_half_written_row_is_dropped(finished, tmp_path):
+    """A row that a kill cut in two makes the log unreadable, or stays in it."""
+    copy = copy_of(finished, tmp_path / "copy")
+    with open(copy / "progress.jsonl", "a") as file:
+        file.write('{"step": 80, "sco')
+    folder = RunFolder(copy)
+    assert [row["step"] for row in folder.rows()] == [20, 40, 60]
+    folder.forget_after(40)
+    assert [row["step"] for row in folder.rows()] == [20, 40]
+
+
+def test_ctrl_c_is_a_flag_for_the_length_of_the_block():
+    """Ctrl-C kills the run in the middle of a write, or is ignored after the run."""
+    with interruptible() as interrupt:
+        assert not interrupt.requested
+        signal.raise_signal(signal.SIGINT)
+        assert interrupt.requested
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_interruptible_in_a_thread():
+    """A run in another thread than the main one fails because signals cannot be had there."""
+    seen = []
+
+    def work():
+        with interruptible() as interrupt:
+            seen.append(interrupt.requested)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [False]
+
+
+# Full disks ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 30 MB; skipped where none can be mounted."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = sys.platform == "linux" and os.geteuid() == 0
+    command = ["mount", "-t", "tmpfs", "-o", "size=30m", "tmpfs", str(place)]
+    if not mounted or subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("a full disk is simulated with a small tmpfs, which only root may mount")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def fill(place):
+    """Use up the file system."""
+    with contextlib.suppress(OSError), open(place / "filler", "wb", buffering=0) as file:
+        while True:
+            file.write(bytes(1 << 16))
+
+
+def test_disk_full_at_a_checkpoint(small_disk):
+    """A full disk destroys the previous checkpoint, leaves a half-written one, or ends in a traceback."""
+    path = small_disk / "run"
+    run(path, steps=20)
+    before = (path / "checkpoint.npz").read_bytes()
+    fill(small_disk)
+    trainer = Trainer(config(steps=20))
+    with one_clear_line("cannot write .*checkpoint.npz"):
+        loop._save(trainer, RunFolder(path), 0.0)
+    assert (path / "checkpoint.npz").read_bytes() == before
+    assert not list(path.glob(".*part"))
+
+
+def test_disk_full_in_the_middle_of_a_run(small_disk):
+    """A run that a full disk ends (in the log or at a checkpoint) cannot go on once there is room again."""
+    path = small_disk / "run"
+    seen = []
+
+    def report(row):
+        seen.append(row["step"])
+        if len(seen) == 2:
+            fill(small_disk)
+
+    with one_clear_line("cannot write"):
+        loop.run(Trainer(config()), RunFolder(path), False, report)
+    (small_disk / "filler").unlink()
+    assert load_checkpoint(path / "checkpoint.npz")[0]["steps"] == 20
+    run(path, resume=True)
+    assert [row["step"] for row in RunFolder(path).rows()] == [20, 40, 60]
+
+
+def test_folder_that_cannot_be_made(tmp_path):
+    """An --out below a file ends in a traceback."""
+    (tmp_path / "file").write_text("")
+    with one_clear_line("cannot"):
+        run(tmp_path / "file" / "run")
