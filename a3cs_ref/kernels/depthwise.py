@@ -26,7 +26,7 @@ from a3cs_ref.kernels.direct import bias_stage, border, classes, output_size, sp
 from a3cs_ref.kernels.halo import bordered, haloed
 from a3cs_ref.kernels.native import compiled
 from a3cs_ref.kernels.pool import Plan, shares
-from a3cs_ref.kernels.simd import FLOAT, LANES, add_from, correlate, load_block, store_block, word, zeros
+from a3cs_ref.kernels.simd import FLOAT, LANES, add_from, correlate, load_block, prefetch, store_block, word, zeros
 
 PIXELS = 6  # output pixels of a block, at most: with K weights and a pixel of x they fit in 16 registers
 VECTOR = LANES * FLOAT
@@ -52,6 +52,9 @@ def forward_kernel(p: int, taps: int, stride: int):
                 yp = y + r * y_row + n * p * y_pixel
                 for v in range(vectors):
                     at = v * VECTOR
+                    for k in range(0, p * VECTOR, 64):
+                        prefetch(xp + (kernel + stride - 1) * x_row + v * p * VECTOR + k, 0)
+                        prefetch(yp + y_row + v * p * VECTOR + k, 1)
                     block = load_block(p, 1, bias + at, 0)
                     for i in range(first, last):
                         wp = w + i * taps * w_tap + at
@@ -139,6 +142,11 @@ def weights_kernel(p: int, taps: int, stride: int):
                     xp = x + (r * stride + i) * x_row + v * VECTOR
                     block = zeros(taps, 1)
                     for n in range(blocks):
+                        if i == 0:
+                            for k in range(0, p * VECTOR, 64):
+                                ahead = (v * blocks + n) * p * VECTOR + k
+                                prefetch(x + (r * stride + taps + stride - 1) * x_row + ahead, 0)
+                                prefetch(dy + (r + 1) * dy_row + ahead, 0)
                         xn, dyn = xp + n * p * stride * x_pixel, dyp + n * p * dy_pixel
                         block = correlate(block, p, 1, stride, xn, x_pixel, dyn, dy_pixel)
                     at = dw + i * taps * dw_tap + v * VECTOR

@@ -8,7 +8,7 @@ already contiguous in a NHWC map: K N floats, so nothing need be gathered,
 *Forward.* P output pixels x `columns` vectors of output channels accumulate in registers (`outer`):
 
     for block of output channels                weights packed [block][i][t][channel], so that they are read in order
-      for output row r                          kernel rows that lie in the padding are skipped
+      for output row r                          kernel rows that lie in the padding are skipped (few weights: rows outermost)
         for P pixels of the row                 first those of P pixels, then what is left in blocks of P - 1
           for kernel row i, tap t               block[p, v] += x[p S + t] w[i, t, v]
           write-back: + bias (it was there first) + residual, ReLU, store
@@ -54,6 +54,7 @@ from a3cs_ref.kernels.simd import (
     zeros,
 )
 
+NEAR_BYTES = 12 << 10  # weights that stay in a first-level cache beside some rows of maps
 BAND_BYTES = 20 << 10  # what a band of dW may touch of x and dy: less than a first-level cache
 
 
@@ -111,12 +112,13 @@ def forward_kernel(p: int, columns: int, pixel: int):
         rectify = word(arguments, 13)
         channel_blocks, rows, pixel_blocks = word(arguments, 14), word(arguments, 15), word(arguments, 16)
         kernel, taps, stride = word(arguments, 17), word(arguments, 18), word(arguments, 19)
-        top, height = word(arguments, 20), word(arguments, 21)
+        top, height, band = word(arguments, 20), word(arguments, 21), word(arguments, 22)
         x += sample * x_sample
         y += sample * y_sample
         residual += sample * residual_sample
-        for b in range(channel_blocks):
-            for r in range(rows):
+        for turn in range(0, rows * channel_blocks, band):
+            low, b = turn // (channel_blocks * band) * band, turn // band % channel_blocks
+            for r in range(low, low + band):
                 first = max(0, -(top + r * stride))
                 inside = min(kernel, height - (top + r * stride)) - first
                 xp = x + (r * stride + first) * x_row
@@ -140,12 +142,13 @@ def stages(width, w_shape, x_strides, y, residual_strides, rectify, stride, top,
     """
     (ki, kj, n, m), (rows, cols, y_strides), pixel = w_shape, y, stride * width * FLOAT
     columns, (w_offset, y_offset), found = vectors_per_block(cols, m // LANES), offsets, []
+    band = 1 if ki * kj * n * m * FLOAT <= NEAR_BYTES else rows
     for p, blocks, first in split(cols, ACCUMULATORS // columns):
         corner = top * x_strides[1] + left * x_strides[2] + first * pixel
         places = [corner, w_offset, 0, y_offset + first * y_strides[2], first * residual_strides[2]]
         others = [
             *x_strides[:2], *y_strides[:3], *residual_strides[:3], int(rectify),
-            m // LANES // columns, rows, blocks, ki, kj * n, stride, top, height,
+            m // LANES // columns, rows, blocks, ki, kj * n, stride, top, height, band,
         ]  # fmt: skip
         found.append((forward_kernel(p, columns, pixel), places, others))
     return found, columns

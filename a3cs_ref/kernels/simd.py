@@ -75,6 +75,11 @@ def pointer_to(builder, address, index):
     return _pointer(builder, address, builder.mul(index, _constant(8)), ir.IntType(64))
 
 
+def _opaque(builder, address):
+    """The same address, of which LLVM does not know the origin: it then computes neighbours from it, not one pointer each."""
+    return builder.asm(ir.FunctionType(ir.IntType(64), [ir.IntType(64)]), "", "=r,0", [address], False)
+
+
 def _load(builder, address, offset):
     return builder.load(_pointer(builder, address, offset, _vector), align=FLOAT)
 
@@ -142,6 +147,20 @@ def word(typingctx, address, index):
         return builder.load(pointer_to(builder, args[0], args[1]))
 
     return types.int64(types.int64, types.int64), codegen
+
+
+@intrinsic(prefer_literal=True)
+def prefetch(typingctx, address, write):
+    """Ask for the cache line at `address`, to be read or (write = 1, a constant) written soon; any address is allowed."""
+    kind, number = ir.FunctionType(ir.VoidType(), [_byte.as_pointer(), *[ir.IntType(32)] * 3]), write.literal_value
+
+    def codegen(context, builder, signature, args):
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        hints = [ir.Constant(ir.IntType(32), hint) for hint in (number, 2, 1)]  # read or write, nearness, data
+        builder.call(function, [builder.inttoptr(args[0], _byte.as_pointer()), *hints])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, write), codegen
 
 
 @intrinsic(prefer_literal=True)
@@ -258,6 +277,7 @@ def correlate(typingctx, block, terms, row_stride, term_stride, x, x_step, w, w_
 
     def codegen(context, builder, signature, args):
         def vectors(address, step, n):
+            address = _opaque(builder, address)
             return [_load(builder, address, builder.mul(step, _constant(k))) for k in range(n)]
 
         xs = vectors(args[4], args[5], (block.rows - 1) * stride_i + (count - 1) * stride_j + 1)
