@@ -4,7 +4,7 @@
 - A lost life is a learner's terminal but the game goes on: `episodic_life=True` would reset the whole game. It is read
   from the number of lives, because `life_loss_info=True` would make a lost life and a finished game look alike, and
   misses the fall from 1 to 0: some games play on at 0 (Donkey Kong). Where 0 is only shown for a moment before the game
-  ends (Qbert), the learner sees a second, short, worthless episode: harmless.
+  ends (Atlantis), the learner sees a second, short, worthless episode: harmless.
 - Auto-reset is SAME_STEP: no row is inserted that a learner would have to mask.
 - The frame cap is counted here and not by ale-py, whose last observation at its own cap is stale (the screen of the last
   frames is not read). So `final_obs` is the true last observation. A finished game's last observation is stale too, but
