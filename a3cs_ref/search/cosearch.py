@@ -14,7 +14,6 @@ odd ones (first order); direct is one-level without a teacher (Direct-NAS of Fig
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -23,12 +22,12 @@ import numpy as np
 
 from a3cs_hw.files import UserError
 from a3cs_hw.template import BOARDS, Design
-from a3cs_hw.units import FRAMES, Unit, count_macs
+from a3cs_hw.units import Unit, count_macs
 from a3cs_ref.autodiff.tensor import Tape, Tensor
 from a3cs_ref.checkpoint import group, load_parameters, prefixed
 from a3cs_ref.config import option, topic
 from a3cs_ref.nn.actor_critic import ActorCritic
-from a3cs_ref.nn.cells import CELLS, OPERATORS, agent_units, all_slots, cell_shapes, operator_units
+from a3cs_ref.nn.cells import CELLS, OPERATORS, agent_units, all_slots
 from a3cs_ref.nn.layers import MOMENTUM
 from a3cs_ref.nn.supernet import SuperNet
 from a3cs_ref.optim import Adam, OptimConfig, RMSProp, clip_gradients, learning_rate
@@ -38,7 +37,7 @@ from a3cs_ref.rl.losses import LossConfig
 from a3cs_ref.rl.rollout import Player, RolloutConfig
 from a3cs_ref.rng import generator, restored, state_of
 from a3cs_ref.search.accelerator_search import AcceleratorSearch, SearchConfig
-from a3cs_ref.search.cost import layer_costs
+from a3cs_ref.search.cost import layer_costs, operator_table
 from a3cs_ref.search.gumbel import GumbelConfig, fixed_choices, probabilities, relaxed_choices, sample_path, temperature
 from a3cs_ref.search.penalty import PenaltyConfig, cost_gradient, relative, weight
 
@@ -136,7 +135,7 @@ class CoSearch:
     def _update_alpha(self, path: np.ndarray, progress: float) -> None:
         """alpha <- alpha - eta_2 grad (L_task + lambda L_cost), by Adam."""
         config = self.config.penalty
-        costs = relative(layer_costs(self.design, operator_table()))
+        costs = relative(layer_costs(self.design))
         strength = weight(config, progress, self.search.cycles)
         gradient = self.alpha.grad + strength * cost_gradient(self.alpha.data, path, costs, config.cost_form)
         self.alpha_optimizer.step(self.alpha.data, gradient, self.config.alpha_lr)
@@ -199,31 +198,22 @@ class CoSearch:
         arrays |= prefixed("rmsprop", self.theta_optimizer.state()) | prefixed("adam", self.alpha_optimizer.state())
         return header, arrays
 
+    def restore_weights(self, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], where: str) -> None:
+        """theta, statistics and alpha of a checkpoint."""
+        if header.get("net") != "supernet":
+            raise UserError(f"{where}: is a checkpoint of {header.get('net')!r}, not of a co-search")
+        load_parameters(self.supernet.parameters(), group(arrays, "theta"), where)
+        self.supernet.set_statistics(group(arrays, "statistics"))
+        self.alpha.data[...] = arrays["alpha"]
+
     def restore(self, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], where: str) -> None:
         """Go on from a checkpoint."""
-        load_weights(self.supernet, self.alpha, header, arrays, where)
+        self.restore_weights(header, arrays, where)
         self.theta_optimizer.load(group(arrays, "rmsprop"))
         self.alpha_optimizer.load(group(arrays, "adam"))
         self.gumbel_rng, self.iterations = restored(header["gumbel_rng"]), header["iterations"]
         self.search.restore(header["search"], group(arrays, "search"))
         self.player.restore(header["player"], group(arrays, "player"))
-
-
-def load_weights(
-    supernet: SuperNet, alpha: Tensor, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], where: str
-) -> None:
-    """theta, statistics and alpha of a co-search's checkpoint into a supernet."""
-    if header.get("net") != "supernet":
-        raise UserError(f"{where}: is a checkpoint of {header.get('net')!r}, not of a co-search")
-    load_parameters(supernet.parameters(), group(arrays, "theta"), where)
-    supernet.set_statistics(group(arrays, "statistics"))
-    alpha.data[...] = arrays["alpha"]
-
-
-@functools.cache
-def operator_table() -> list[list[list[Unit]]]:
-    """The units of every operator in every cell: [12][9] lists."""
-    return [[operator_units(operator, cell, FRAMES) for operator in OPERATORS] for cell in cell_shapes()]
 
 
 def expected_macs(p: np.ndarray, actions: int) -> float:

@@ -1,0 +1,53 @@
+"""A plain design that fits: where a search starts, so that there is a feasible design from the first iteration on.
+
+All chunks are alike; the units are dealt out by their MACs, the largest first, each to the chunk with the least so far. Of a
+handful of PE arrays and tilings the one with the shortest epoch that fits the board is taken.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+
+from a3cs_hw.evaluate import Evaluator
+from a3cs_hw.files import UserError
+from a3cs_hw.space import Space
+from a3cs_hw.units import Unit
+
+# PE rows, columns, tm, tn, tr and tc, BRAM budget of a chunk.
+ARRAYS = ((4, 4), (8, 8), (8, 16), (12, 16))
+CHANNELS = ((8, 8), (16, 8), (16, 16))
+PIXELS = (4, 7, 11)
+BUDGETS = (32, 64, 128, 256)
+
+
+def initial_indices(space: Space, units: Sequence[Unit]) -> np.ndarray:
+    """The index vector (M,) of a plain feasible design for these units; UserError if none of the candidates fits the board."""
+    rows = np.stack([_candidate(space, units, *choice) for choice in itertools.product(ARRAYS, CHANNELS, PIXELS, BUDGETS)])
+    evaluation = Evaluator(space, list(units))(rows)
+    if not evaluation.feasible.any():
+        tried = f"no plain design of {space.chunks} chunks fits this network"
+        raise UserError(f"board {space.board.name}: {tried}; use fewer chunks or a larger board")
+    return rows[int(np.where(evaluation.feasible, evaluation.epoch, np.iinfo(np.int64).max).argmin())]
+
+
+def _candidate(
+    space: Space, units: Sequence[Unit], array: tuple[int, int], channels: tuple[int, int], pixels: int, budget: int
+) -> np.ndarray:
+    values = {
+        "interconnect": "m_n", "rows": array[0], "columns": array[1], "order": "smn", "tm": channels[0], "tn": channels[1],
+        "tr": pixels, "tc": pixels, "bram": budget, "weights": "streamed",
+    }  # fmt: skip
+    vector = np.zeros(len(space.sizes), np.int64)
+    for chunk, (key, value) in itertools.product(range(space.chunks), values.items()):
+        vector[space.column(chunk, key)] = space.choices[key].index(value)
+    load = [0] * space.chunks
+    for position, slot in enumerate(space.slots):
+        vector[space.slot_column(slot)] = position % space.chunks
+    for unit in sorted(units, key=lambda unit: -unit.macs):
+        chunk = load.index(min(load))
+        vector[space.slot_column(unit.name)] = chunk
+        load[chunk] += unit.macs
+    return vector
