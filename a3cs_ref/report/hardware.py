@@ -26,6 +26,10 @@ AGREEMENT = {
     "saturations": "saturated words",
     "accumulator_overflows": "accumulator overflows",
 }
+OTHERS = {  # designs in derive.json: what they are, and what it means when there is none
+    "random_search": ("random search, same budget", "found none that fits the board"),
+    "argmax_phi": ("argmax phi", "does not fit the board"),
+}
 SHOWN = 3  # mismatches and misfits that are written out
 
 
@@ -119,41 +123,35 @@ def _cycles(cost: DesignCost, album: Album) -> Html:
 
 
 def _alternatives(run: Run, cost: DesignCost, album: Album) -> Html | None:
-    """The designs that the search met, and what random search and argmax phi came to."""
+    """The design among those that the search met, and beside what random search and argmax phi came to."""
     if run.derived is None:
         return None
-    met = _pairs(run.derived.get("points"))
-    picture = None
-    if met:
-        points = {"designs that fit, met by the search": met, "the design": [(cost.dsp, cost.throughput_fps)]}
-        caption = (
-            f"Throughput (frames a second, frames in flight) against DSP slices: {len(met):,} designs that the search met and "
-            f"that fit the board, and the design chosen. Dashed: the board's DSP. {SIMULATED}"
-        )
-        limit = (run.cost or {})["dsp"]["limit"]
-        picture = album.picture("fps_dsp", lambda: draw.draw_fps_dsp(points, limit), caption)
-    random = _in_words(run.derived.get("random_search"))
-    argmax = _in_words(run.derived["argmax_phi"]) or "does not fit the board" if "argmax_phi" in run.derived else None
-    chosen = f"epoch {cost.epoch:,} cycles, {cost.throughput_fps:,.0f} FPS (simulated)"
-    rows = [("the design", chosen), ("random search, same budget", random), ("argmax phi", argmax)]
-    return joined(picture, figures_table(rows) if random or argmax else None)
+    rows, fitting = [("the design", _in_words(cost))], {}
+    for key, (name, without) in OTHERS.items():
+        if run.derived.get(key) is not None:
+            fitting[name] = cost_from_document(run.derived[key])
+        rows.append((name, _in_words(fitting[name]) if name in fitting else without))
+    met, number = _pairs(run.derived.get("points")), run.derived.get("evaluations")
+    points = {"met by the search": met} | {name: [(c.dsp, c.throughput_fps)] for name, c in fitting.items()}
+    points["the design"] = [(cost.dsp, cost.throughput_fps)]
+    budget = f", {number:,} evaluations" if isinstance(number, int) else ""
+    caption = (
+        f"Throughput (frames a second, frames in flight) against DSP slices: {len(met):,} designs that derive's search met and "
+        f"that fit the board{budget}; the design chosen, and others of the same budget. Dashed: the board's DSP. {SIMULATED}"
+    )
+    limit = (run.cost or {})["dsp"]["limit"]
+    picture = album.picture("fps_dsp", lambda: draw.draw_fps_dsp(points, limit), caption) if met else None
+    return joined(picture, figures_table(rows))
+
+
+def _in_words(cost: DesignCost) -> str:
+    return f"epoch {cost.epoch:,} cycles, {cost.throughput_fps:,.0f} FPS (simulated), {cost.dsp:,} DSP"
 
 
 def _pairs(points: Any) -> list[tuple[float, float]]:
     """The (DSP, FPS) pairs of derive.json; what is no pair of numbers is left out."""
     pairs = [point for point in points if isinstance(point, list) and len(point) == 2] if isinstance(points, list) else []
     return [(float(dsp), float(fps)) for dsp, fps in pairs if isinstance(dsp, int | float) and isinstance(fps, int | float)]
-
-
-def _in_words(figures: Any) -> str | None:
-    """Cycles and FPS of a design as derive.json states them; None when it states neither."""
-    if not isinstance(figures, dict):
-        return None
-    cycles = figures.get("epoch_cycles", figures.get("cycles"))
-    fps = figures.get("throughput_fps", figures.get("fps"))
-    said = [f"epoch {cycles:,} cycles"] if isinstance(cycles, int | float) else []
-    said += [f"{fps:,.0f} FPS (simulated)"] if isinstance(fps, int | float) else []
-    return ", ".join(said) or None
 
 
 def integer_section(run: Run) -> Section | None:

@@ -35,6 +35,7 @@ from a3cs_ref.nn.cells import CELLS, OPERATORS
 Row = dict[str, Any]
 KINDS = ("train", "cosearch")
 AGREEMENT = ("frames", "greedy", "max_delta_logit", "max_delta_value", "saturations", "accumulator_overflows")
+DERIVED = ("a3cs-derived", 1)
 COST = ("a3cs-cost", 1)
 
 
@@ -96,7 +97,7 @@ def read_run(folder: Path) -> Run:
     """Read a run folder; UserError, one line, when it is none or a file in it is damaged."""
     learning = read_learning(folder)
     agent = folder / "agent"
-    derived = _json_object(folder / "derive.json")
+    derived = files.read_json(folder / "derive.json", *DERIVED) if (folder / "derive.json").exists() else None
     if derived is not None:
         _check_derived(derived, folder / "derive.json")
     design = template.load_design(folder / "design.json") if (folder / "design.json").exists() else None
@@ -192,7 +193,7 @@ def _json_object(path: Path) -> dict[str, Any] | None:
 
 
 def _check_derived(document: Mapping[str, Any], path: Path) -> None:
-    """UserError unless the agent's operators and their probabilities are there, and the cost, if any, is one."""
+    """UserError unless the agent's operators and their probabilities are there, and each cost is one or None."""
     try:
         _check_operators(document.get("operators"))
         if np.array(document.get("p_chosen"), np.float64).shape != (CELLS,):
@@ -200,8 +201,9 @@ def _check_derived(document: Mapping[str, Any], path: Path) -> None:
         _check_numbers(document, ("macs", "expected_macs_start", "expected_macs_end", "argmax_score"))
     except (ValueError, TypeError) as error:
         raise UserError(f"{path}: {error}; derive again") from error
-    if document.get("cost") is not None:
-        check_cost(document["cost"], path)
+    for name in ("cost", "random_search", "argmax_phi"):
+        if document.get(name) is not None:
+            check_cost(document[name], path)
 
 
 def _check_agreement(document: Mapping[str, Any], path: Path) -> None:

@@ -64,9 +64,10 @@ def full(tmp_path_factory):
     (folder / "simulated").mkdir()
     write_json(folder / "simulated" / "cost.json", cost)
     derived = {
-        "operators": ["ir3e3"] * CELLS, "p_chosen": [0.2] * CELLS, "argmax_score": 0.5,
+        "format": "a3cs-derived", "version": 1, "evaluations": 4321, "operators": ["ir3e3"] * CELLS,
+        "p_chosen": [0.2] * CELLS, "argmax_score": 0.5,
         "macs": 41_234_567, "expected_macs_start": 5e7, "expected_macs_end": 4.9e7, "cost": cost,
-        "random_search": {"cycles": 654_321, "fps": 305.6}, "argmax_phi": None, "points": [[12, 99.5], [24, 200.0]],
+        "random_search": cost | {"chunk_cycles": [654_321, 1]}, "argmax_phi": None, "points": [[12, 99.5], [24, 200.0]],
     }  # fmt: skip
     write_json(folder / "derive.json", derived)
     write_json(folder / "quantize.json", {"frames": 1000, "greedy": 0.998, "max_delta_logit": 0.0031, "saturations": 7})
@@ -152,8 +153,8 @@ def test_page_states_what_the_files_state(page, full):
         f"{STEPS:,} agent steps of catch, one seed (3)", "41,234,567", "50,000,000 before, 49,000,000 after",
         "0.5, not yet retrained", "99.8% of greedy actions", f"{len(cost['units'])} vectors, 0 mismatches",
         f"epoch {cost['epoch_cycles']:,} cycles", f"latency {cost['latency_cycles']:,} cycles", "654,321 cycles",
-        "argmax phi does not fit the board", "the very cycles and words that the predictor gives", "no board was run",
-        "loss.beta_1",
+        "argmax phi does not fit the board", "4,321 evaluations",
+        "the very cycles and words that the predictor gives", "no board was run", "loss.beta_1",
     ):  # fmt: skip
         assert expected in text, expected
     assert "Still to do" not in text
@@ -258,8 +259,9 @@ DAMAGE = {
     "row of text": ("progress.jsonl", '{"step": 1, "score": "high"}\n', "score is 'high'"),
     "broken row": ("progress.jsonl", '{"step": 1}}\n', "line 1 is no row"),
     "p of another space": ("progress.jsonl", '{"step": 1, "p": [[1]]}\n', "p is not 12 x 9"),
-    "unknown operators": ("derive.json", '{"operators": ["conv9"]}', "not the operators of 12 cells"),
-    "derive is a list": ("derive.json", "[]", "no JSON object"),
+    "unknown operators": ("derive.json", '{"format": "a3cs-derived", "version": 1, "operators": ["conv9"]}', "of 12 cells"),
+    "derive is a list": ("derive.json", "[]", "not a a3cs-derived file"),
+    "agreement is a list": ("quantize.json", "[]", "no JSON object"),
     "agreement of text": ("quantize.json", '{"greedy": "yes"}', "greedy is 'yes'"),
     "cost without units": ("simulated/cost.json", '{"format": "a3cs-cost", "version": 1}', "lack a field"),
     "another cost": ("simulated/cost.json", '{"format": "a3cs-cost", "version": 9}', "version 9 is unknown"),
