@@ -59,7 +59,8 @@ def run(learner: Learner, folder: RunFolder, resume: bool, report: Report) -> bo
         while learner.player.steps < learner.config.steps and not interrupt.requested:
             before = learner.player.steps
             interval.add(learner.iterate())
-            if _crossed(before, learner.player.steps, learner.config.log_every):
+            finished = learner.player.steps >= learner.config.steps
+            if finished or _crossed(before, learner.player.steps, learner.config.log_every):
                 row = interval.row(learner.player) | learner.snapshot()
                 folder.log(row)
                 report(row)
