@@ -31,8 +31,8 @@ from a3cs_ref.kernels import reference
 from a3cs_ref.kernels.direct import split, write_back, zeros_for
 from a3cs_ref.kernels.native import compiled, inlined
 from a3cs_ref.kernels.pool import Plan
-from a3cs_ref.kernels.threads import threads
 from a3cs_ref.kernels.simd import ACCUMULATORS, FLOAT, LANES, inner, load_block, outer, store_block, store_sums, word, zeros
+from a3cs_ref.kernels.threads import threads
 
 SMALL = 1 << 18  # multiply-adds below which BLAS is called
 ROWS, COLUMNS = (3, 4) if ACCUMULATORS == 12 else (4, 7)  # block of dX: inputs x samples

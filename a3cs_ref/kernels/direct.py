@@ -28,7 +28,7 @@ the first-level cache,
 
 and the chunks' sums are added at the end, in order.
 
-Kernels are compiled for (P, vectors, bytes from pixel to pixel), the rest are arguments: one serves most layer shapes.
+Kernels are compiled for the shape of their blocks, (P, vectors), and all the rest are arguments: few serve all layers.
 """
 
 from __future__ import annotations
@@ -100,8 +100,8 @@ def write_back(block, y, y_pixel, residual, residual_pixel, rectify):
 
 
 @functools.cache
-def forward_kernel(p: int, columns: int, pixel: int):
-    """One sample of a convolution, blocks of p pixels that are `pixel` bytes apart in x."""
+def forward_kernel(p: int, columns: int):
+    """One sample of a convolution, blocks of p pixels x columns vectors of output channels."""
     w_tap = columns * LANES * FLOAT
 
     def forward(arguments, sample, chunk):
@@ -112,7 +112,7 @@ def forward_kernel(p: int, columns: int, pixel: int):
         rectify = word(arguments, 13)
         channel_blocks, rows, pixel_blocks = word(arguments, 14), word(arguments, 15), word(arguments, 16)
         kernel, taps, stride = word(arguments, 17), word(arguments, 18), word(arguments, 19)
-        top, height, band = word(arguments, 20), word(arguments, 21), word(arguments, 22)
+        top, height, band, pixel = word(arguments, 20), word(arguments, 21), word(arguments, 22), word(arguments, 23)
         x += sample * x_sample
         y += sample * y_sample
         residual += sample * residual_sample
@@ -148,9 +148,9 @@ def stages(width, w_shape, x_strides, y, residual_strides, rectify, stride, top,
         places = [corner, w_offset, 0, y_offset + first * y_strides[2], first * residual_strides[2]]
         others = [
             *x_strides[:2], *y_strides[:3], *residual_strides[:3], int(rectify),
-            m // LANES // columns, rows, blocks, ki, kj * n, stride, top, height, band,
+            m // LANES // columns, rows, blocks, ki, kj * n, stride, top, height, band, pixel,
         ]  # fmt: skip
-        found.append((forward_kernel(p, columns, pixel), places, others))
+        found.append((forward_kernel(p, columns), places, others))
     return found, columns
 
 

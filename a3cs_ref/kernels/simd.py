@@ -133,6 +133,21 @@ def _block(builder, values):
     return block
 
 
+def _products(builder, kind, block, left, right):
+    """block[i, j] + left[i]() right[j](): the shorter side is loaded first and held, the longer one comes one by one.
+
+    So rows x columns accumulators need min(rows, columns) + 1 registers more: 16 are just enough for 6 x 2 and 3 x 4.
+    """
+    values, by_rows = _elements(builder, block, kind.count), kind.rows >= kind.columns
+    held = [load() for load in (right if by_rows else left)]
+    for outer_index, load in enumerate(left if by_rows else right):
+        factor = load()
+        for inner_index, other in enumerate(held):
+            i, j = (outer_index, inner_index) if by_rows else (inner_index, outer_index)
+            values[i * kind.columns + j] = _multiply_add(builder, factor, other, values[i * kind.columns + j])
+    return _block(builder, values)
+
+
 def _at(builder, address, row, step, column):
     """(address, byte offset) of vector `column` in row `row` of a block whose rows are `step` bytes apart."""
     rows = builder.mul(step, _constant(row))
@@ -221,19 +236,18 @@ def add(typingctx, a, b):
     return a(a, a), codegen
 
 
-@intrinsic
+@intrinsic(prefer_literal=True)
 def outer(typingctx, block, x, step, w):
     """block[i, v] + x[i] w[v]: floats at x, x + step, ... (bytes), and the vectors of one row at w."""
+    fixed = isinstance(step, types.IntegerLiteral)
 
     def codegen(context, builder, signature, args):
-        weights = [_load(builder, args[3], _constant(v * LANES * FLOAT)) for v in range(block.columns)]
-        old, new = _elements(builder, args[0], block.count), []
-        for row in range(block.rows):
-            spread = _splat(builder, args[1], builder.mul(args[2], _constant(row)))
-            new += [_multiply_add(builder, spread, w, old[row * block.columns + v]) for v, w in enumerate(weights)]
-        return _block(builder, new)
+        x, step_value = (args[1], _constant(step.literal_value)) if fixed else (_opaque(builder, args[1]), args[2])
+        spread = [lambda i=i: _splat(builder, x, builder.mul(step_value, _constant(i))) for i in range(block.rows)]
+        weights = [lambda v=v: _load(builder, args[3], _constant(v * LANES * FLOAT)) for v in range(block.columns)]
+        return _products(builder, block, args[0], spread, weights)
 
-    return block(block, types.int64, types.int64, types.int64), codegen
+    return block(block, types.int64, step if fixed else types.int64, types.int64), codegen
 
 
 @intrinsic
@@ -241,14 +255,9 @@ def inner(typingctx, block, a, a_step, b, b_step):
     """block[i, j] + a[i] * b[j], lane by lane: vectors at a, a + a_step, ... and b, b + b_step, ..."""
 
     def codegen(context, builder, signature, args):
-        left = [_load(builder, args[1], builder.mul(args[2], _constant(i))) for i in range(block.rows)]
-        values = _elements(builder, args[0], block.count)
-        for j in range(block.columns):
-            right = _load(builder, args[3], builder.mul(args[4], _constant(j)))
-            for i in range(block.rows):
-                at = i * block.columns + j
-                values[at] = _multiply_add(builder, left[i], right, values[at])
-        return _block(builder, values)
+        left = [lambda i=i: _load(builder, args[1], builder.mul(args[2], _constant(i))) for i in range(block.rows)]
+        right = [lambda j=j: _load(builder, args[3], builder.mul(args[4], _constant(j))) for j in range(block.columns)]
+        return _products(builder, block, args[0], left, right)
 
     return block(block, types.int64, types.int64, types.int64, types.int64), codegen
 
