@@ -11,13 +11,16 @@ from a3cs_hw.golden import CheckReport
 from a3cs_hw.resources import problems
 from a3cs_hw.template import Design
 from a3cs_hw.workload import network_bits
-from a3cs_ref.report.page import Album, Html, Section, details, figures_table, joined, note, section, table, warning
+from a3cs_ref.report.page import Album, Html, Section, details, element, figures_table, joined, note, section, table, warning
 from a3cs_ref.report.run import Run, cost_from_document, covers
 
 SIMULATED = "Simulated by the accelerator model: no board was run."
 COMPARED = ("epoch_cycles", "latency_cycles", "pipeline_latency_cycles", "chunk_cycles", "words", "dsp", "bram18")
 EQUAL = "The simulator, walking tile by tile, counts the very cycles and words that the predictor gives in closed form."
-CHECKED = "Every file has the SHA-256 of the manifest, and every vector was recomputed when this page was written: "
+EXPLAINED = (
+    "A vector is one unit of the integer network on some frames. The SHA-256 of every file was verified, and every word of every "
+    "vector recomputed, when this page was written."
+)
 AGREEMENT = {
     "frames": "real frames compared",
     "greedy": "same greedy action",
@@ -189,5 +192,5 @@ def golden_section(run: Run) -> Section | None:
     elif report.mismatches:
         said = warning(f"{golden_line(report)}. {_first([f'{name}: {text}' for name, text in report.mismatches.items()])}")
     else:
-        said = note(CHECKED, golden_line(report), ". A vector is one unit of the network on some frames, every word of it.")
+        said = joined(element("p", element("b", golden_line(report))), note(EXPLAINED))
     return section("Golden vectors", said)

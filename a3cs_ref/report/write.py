@@ -72,6 +72,7 @@ def _learned(run: Run) -> list[tuple[str, Any]]:
 def _searched(run: Run) -> list[tuple[str, Any]]:
     derived = run.derived or {}
     argmax = derived.get("argmax_score", run.learning.last("argmax_score"))
+    games = run.learning.config.get("evaluate_episodes")
     logged = run.learning.series("expected_macs")[1]
     first, last = derived.get("expected_macs_start"), derived.get("expected_macs_end")
     if not first or not last:
@@ -79,7 +80,7 @@ def _searched(run: Run) -> list[tuple[str, Any]]:
     macs, retrained = derived.get("macs"), run.retrained
     score = retrained.last("score") if retrained else None
     return [
-        ("argmax path's score", None if argmax is None else f"{argmax:,.4g}, not yet retrained"),
+        ("argmax path's score", None if argmax is None else f"{argmax:,.4g} (mean of {games} whole games), not yet retrained"),
         ("agent, retrained", f"{score:,.4g} after {retrained.steps:,} more steps" if retrained and score is not None else None),
         ("expected MACs", f"{first:,.0f} before, {last:,.0f} after the search" if first and last else None),
         ("agent's MACs", f"{macs:,}" if macs else None),

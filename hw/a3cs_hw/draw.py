@@ -143,7 +143,7 @@ def draw_design(design: Design, units: Sequence[Unit], cost: DesignCost) -> Figu
     chunks = used_chunks(units, design)
     sizes = [(design.chunks[index].rows, design.chunks[index].columns) for index in chunks]
     pitch = ARRAY / max(max(size) for size in sizes)
-    per_block = 1.4 / max(1, *(max(_buffers(design.chunks[index]).values()) for index in chunks))
+    per_block = 1.2 / max(1, *(max(_buffers(design.chunks[index]).values()) for index in chunks))
     lines = min(max(len(design.units_of(index, units)) for index in chunks), LISTED + 1)
     dram = LINE * (lines + 2) + 0.42  # upper edge of the DRAM bar; the lists of units are below it
     width, height = 2 * MARGIN + COLUMN * len(chunks), dram + BELOW + pitch * max(rows for rows, _ in sizes) + ABOVE

@@ -25,7 +25,10 @@ from a3cs_ref.report.run import cost_from_document, read_run
 
 STEPS = 8000
 DATA = "data:image/png;base64,"
-CONFIG = {"game": "catch", "steps": STEPS, "teacher": "", "seed": 3, "alpha_hold": 0.25, "loss": {"beta_1": 0.01}}
+CONFIG = {
+    "game": "catch", "steps": STEPS, "teacher": "", "seed": 3, "alpha_hold": 0.25, "evaluate_episodes": 30,
+    "loss": {"beta_1": 0.01},
+}  # fmt: skip
 PICTURES = ("curves", "alpha", "path", "macs", "accelerator", "cycles", "fps_dsp", "losses")
 
 
@@ -151,7 +154,8 @@ def test_page_states_what_the_files_state(page, full):
     text, cost = words(page), json.loads((full / "simulated" / "cost.json").read_text())
     for expected in (
         f"{STEPS:,} agent steps of catch, one seed (3)", "41,234,567", "50,000,000 before, 49,000,000 after",
-        "0.5, not yet retrained", "99.8% of greedy actions", f"{len(cost['units'])} vectors, 0 mismatches",
+        "0.5 (mean of 30 whole games), not yet retrained", "99.8% of greedy actions",
+        f"{len(cost['units'])} vectors, 0 mismatches",
         f"epoch {cost['epoch_cycles']:,} cycles", f"latency {cost['latency_cycles']:,} cycles", "654,321 cycles",
         "argmax phi does not fit the board", "4,321 evaluations",
         "the very cycles and words that the predictor gives", "no board was run", "loss.beta_1",
