@@ -1,0 +1,51 @@
+"""Ship a trained agent as package data: float16 weights, its config, its curve, and its score measured as shipped.
+
+    python tools/ship.py runs/teacher --name teacher-breakout-vanilla --command "a3cs train --game breakout ..."
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from a3cs_hw.files import UserError
+from a3cs_ref.checkpoint import RunFolder, load_checkpoint, save_checkpoint
+from a3cs_ref.rl.evaluate import evaluate
+from a3cs_ref.rl.sources import open_source
+
+LIMIT = 8 << 20  # bytes of a shipped file
+DATA = Path(__file__).parent.parent / "a3cs_ref" / "data"
+
+
+def main() -> None:
+    """Write a3cs_ref/data/NAME.npz from a run's best checkpoint."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("run", help="the run folder; its best.npz is shipped")
+    parser.add_argument("--name", required=True, help="the shipped agent's name")
+    parser.add_argument("--command", required=True, help="the command that trained it, stored in the file")
+    parser.add_argument("--episodes", type=int, default=30, help="episodes of the evaluation (default: 30)")
+    arguments = parser.parse_args()
+    folder = RunFolder(arguments.run)
+    header, arrays = load_checkpoint(folder.best)
+    about = {key: header[key] for key in ("net", "operators", "norm", "actions", "game", "config", "steps") if key in header}
+    about["command"] = arguments.command
+    about["curve"] = [[row["step"], row["score"]] for row in folder.rows() if row["step"] <= header["steps"]]
+    target = DATA / f"{arguments.name}.npz"
+    small = {name: array.astype(np.float16) for name, array in arrays.items()}
+    save_checkpoint(target, about, small)
+    scores = {}
+    for greedy in (False, True):  # as shipped: the float16 weights
+        found = evaluate(open_source(str(target), greedy).policy, about["game"], arguments.episodes, greedy=greedy)
+        scores["greedy" if greedy else "sampled"] = {"mean": found.mean, "std": found.std, "episodes": arguments.episodes}
+        print(f"{'greedy' if greedy else 'sampled'}: {found.mean:.2f} +- {found.std:.2f} over {arguments.episodes} games")
+    save_checkpoint(target, about | {"score": scores}, small)
+    if target.stat().st_size > LIMIT:
+        target.unlink()
+        raise UserError(f"{target}: over {LIMIT >> 20} MiB; ship a smaller network")
+    print(f"{target}: {target.stat().st_size:,} bytes, {header['steps']:,} agent steps")
+
+
+if __name__ == "__main__":
+    main()
