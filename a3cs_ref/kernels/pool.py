@@ -31,8 +31,8 @@ from a3cs_ref.kernels.threads import threads
 
 # Words of a pool's state, each on a cache line of its own where threads write it.
 TICKET, DONE, PROGRAM, STAGES, LENGTH, TASKS, SLEEP = 0, 8, 16, 17, 18, 19, 20
-SPINS = 4000  # looks at the ticket before a helper goes to sleep, some 100 us
-PATIENCE = 2000  # looks at the helpers' progress before the launching thread gives up its core for a moment
+SPINS = 150_000  # looks at the ticket before a helper goes to sleep, some 150 us
+PATIENCE = 50_000  # looks at the helpers' progress, some 50 us, before the launching thread gives up its core for a moment
 _INT = ir.IntType(64)
 
 

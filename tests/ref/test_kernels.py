@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from types import SimpleNamespace
 
 import numpy as np
@@ -198,6 +199,28 @@ def test_results_are_the_same_bits_whatever_the_threads():
         assert all(np.array_equal(first, second) for first, second in zip(runs[0], run, strict=True))
 
 
+def test_several_python_threads_and_a_forked_child_may_compute():
+    """Kernels may be launched by several threads at once, and by a child process, which has no helper threads yet."""
+    rng = np.random.default_rng(2)
+    x, w = normal(rng, 6, 21, 21, 32), normal(rng, 3, 3, 32, 32)
+    expected, wrong = fast.conv2d(x, w, None, 1, 1).copy(), []
+
+    def compute():
+        wrong.extend(i for i in range(20) if not np.array_equal(fast.conv2d(x, w, None, 1, 1), expected))
+
+    workers = [threading.Thread(target=compute) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert not wrong
+    if hasattr(os, "fork"):
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if np.array_equal(fast.conv2d(x, w, None, 1, 1), expected) else 1)
+        assert os.waitpid(child, 0)[1] == 0
+
+
 def test_buffers_are_recycled_and_recognised():
     """A dead map's memory serves the next of its shape; only whole interiors count as haloed."""
     x = halo.haloed((3, 5, 6, 8))
@@ -235,6 +258,15 @@ def test_every_vector_width_agrees_with_the_reference(width):
         env=environment, cwd=os.path.dirname(__file__), capture_output=True, text=True,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.slow
+def test_kernels_run_where_nothing_can_be_written(tmp_path):
+    """Without a place for the cache kernels are compiled anew, not refused."""
+    (tmp_path / "file").write_text("not a folder")
+    code = "import numpy as np; from a3cs_ref.kernels import fast; fast.dense_dx(np.ones((4, 512)), np.ones((512, 512)))"
+    run = subprocess.run([sys.executable, "-c", code], env={**os.environ, "A3CS_CACHE": str(tmp_path / "file")}, text=True)
+    assert run.returncode == 0
 
 
 def test_importing_the_package_does_not_import_numba():
