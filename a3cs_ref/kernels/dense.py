@@ -36,7 +36,7 @@ from a3cs_ref.kernels.threads import threads
 
 SMALL = 1 << 18  # multiply-adds below which BLAS is called
 ROWS, COLUMNS = (3, 4) if ACCUMULATORS == 12 else (4, 7)  # block of dX: inputs x samples
-BAND = 32  # inputs whose weights are copied into the cache at a time, in the forward product
+BAND = 64  # inputs whose weights are copied into the cache at a time, in the forward product
 PANEL = BAND + 1  # rows of a panel: at a power of two apart all panels would share few places of the cache
 TASKS = 8  # shares of the inputs in dX and dW
 
@@ -136,7 +136,7 @@ def forward(x, w, b, rectify) -> np.ndarray:
         return reference.dense(x, w, b, rectify)
     x, w, m = contiguous(x), contiguous(w), w.shape[1]
     y, bias = np.empty((x.shape[0], m), np.float32), zeros_for(m) if b is None else contiguous(b)
-    panels, tasks = np.empty((PANEL, m), np.float32), 2 * threads()
+    panels, tasks = np.empty((PANEL, m), np.float32), max(2 * threads(), m // 128)
     forward_plan(*x.shape, m, rectify, tasks).launch(tasks, tasks, x, w, bias, y, panels)
     return y
 
