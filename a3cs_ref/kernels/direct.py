@@ -142,7 +142,7 @@ def stages(width, w_shape, x_strides, y, residual_strides, rectify, stride, top,
     """
     (ki, kj, n, m), (rows, cols, y_strides), pixel = w_shape, y, stride * width * FLOAT
     columns, (w_offset, y_offset), found = vectors_per_block(cols, m // LANES), offsets, []
-    band = 1 if ki * kj * n * m * FLOAT <= NEAR_BYTES else rows
+    band = 1 if ki * kj * n * m * FLOAT <= NEAR_BYTES else max(rows, 1)
     for p, blocks, first in split(cols, ACCUMULATORS // columns):
         corner = top * x_strides[1] + left * x_strides[2] + first * pixel
         places = [corner, w_offset, 0, y_offset + first * y_strides[2], first * residual_strides[2]]

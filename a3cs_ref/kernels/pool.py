@@ -33,7 +33,6 @@ from a3cs_ref.kernels.threads import threads
 TICKET, DONE, PROGRAM, STAGES, LENGTH, TASKS, SLEEP = 0, 8, 16, 17, 18, 19, 20
 SPINS = 150_000  # looks at the ticket before a helper goes to sleep, some 150 us
 PATIENCE = 50_000  # looks at the helpers' progress, some 50 us, before the launching thread gives up its core for a moment
-_INT = ir.IntType(64)
 
 
 @intrinsic
@@ -131,7 +130,7 @@ class Pool:
         self.words[SLEEP] = ctypes.cast(usleep, ctypes.c_void_p).value if usleep else 0
         self.launching = threading.Lock()
         self.run, serve = compiled_function(6, _run), compiled_function(1, _serve)
-        self.helpers = [_Helper(self.state, serve) for _ in range(count - 1)]
+        self.helpers = [_Helper(self.words, serve) for _ in range(count - 1)]
 
     def launch(self, program: np.ndarray, tasks: int, chunks: int) -> None:
         """Run all rows (kernel, arguments) of `program` on every task, in `chunks` shares."""
@@ -145,15 +144,15 @@ class Pool:
 class _Helper:
     """One helper thread. If it misses a launch (it was about to sleep), the others do the work."""
 
-    def __init__(self, state, serve):
-        self.state, self.serve = state, serve
+    def __init__(self, words, serve):
+        self.words, self.serve = words, serve  # the words stay alive as long as the thread looks at them
         self.asleep, self.bell = False, threading.Lock()
         self.bell.acquire()
         threading.Thread(target=self._live, name="a3cs-kernels", daemon=True).start()
 
     def _live(self):
         while True:
-            self.serve(self.state)
+            self.serve(address(self.words))
             self.asleep = True
             self.bell.acquire()
 
