@@ -111,11 +111,12 @@ def quantize(arguments: argparse.Namespace) -> int:
     calibration, check = mixed[: config.calibration], mixed[config.calibration :]
     about = {"game": source.game, "agent": source.about}
     network = quantizer.quantize(agent, calibration, config, about)
+    found = quantizer.agreement(agent, network, check)
+    network.meta["agreement"] = dataclasses.asdict(found)
     network.save(arguments.out)
     if arguments.frames:
         with atomic_write(arguments.frames) as file:
             np.save(file, check[: arguments.frames_count])
-    found = quantizer.agreement(agent, network, check)
     rows = [
         ("network", f"{arguments.out}: {len(network.units)} units, {config.bits} bits, {config.acc_bits}-bit accumulators"),
         ("greedy actions", f"{found.greedy:.2%} the same as the float agent's on {found.frames:,} real frames"),

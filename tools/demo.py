@@ -19,7 +19,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from a3cs_hw.files import write_json
 from a3cs_hw.text import print_table
 from a3cs_ref.cli import main as a3cs
 
@@ -70,7 +69,6 @@ def chain(game: str, out: Path, size: dict[str, str]) -> dict[str, Any]:
     found["agent"] = do("evaluate", agent, "--episodes", size["episodes"])
     found["quantize"] = do("quantize", agent, "--out", network, "--calibration", size["calibration"],
                            "--check", size["check"], "--frames", frames, "--frames-count", "2")  # fmt: skip
-    write_json(out / "quantize.json", found["quantize"])  # as `--json > RUN/quantize.json` does; the report reads it
     do("golden", "generate", "--network", network, "--frames", frames, "--out", f"{run}/golden")
     found["check"] = do("golden", "check", f"{run}/golden")
     found["simulate"] = do("simulate", network, f"{run}/design.json", "--frames", frames, "--out", f"{run}/simulated")

@@ -3,7 +3,7 @@
     config.json, progress.jsonl            written by train and cosearch
     derive.json, agent.json, design.json   derive
     agent/                                 train --net agent.json: the derived agent, retrained
-    network.npz, quantize.json             quantize, and what it prints with --json
+    network.npz                            quantize, with how it agrees with the float agent
     simulated/cost.json                    simulate
     golden/                                golden generate
 """
@@ -102,9 +102,9 @@ def read_run(folder: Path) -> Run:
         _check_derived(derived, folder / "derive.json")
     design = template.load_design(folder / "design.json") if (folder / "design.json").exists() else None
     integer = network.load(folder / "network.npz") if (folder / "network.npz").exists() else None
-    quantized = _json_object(folder / "quantize.json")
+    quantized = integer.meta.get("agreement") if integer else None
     if quantized is not None:
-        _check_agreement(quantized, folder / "quantize.json")
+        _check_agreement(quantized, folder / "network.npz")
     simulated = _json_object(folder / "simulated" / "cost.json")
     if simulated is not None:
         check_cost(simulated, folder / "simulated" / "cost.json")
@@ -206,8 +206,10 @@ def _check_derived(document: Mapping[str, Any], path: Path) -> None:
             check_cost(document[name], path)
 
 
-def _check_agreement(document: Mapping[str, Any], path: Path) -> None:
+def _check_agreement(document: Any, path: Path) -> None:
     try:
+        if not isinstance(document, dict):
+            raise ValueError("its agreement is no JSON object")
         _check_numbers(document, AGREEMENT)
     except ValueError as error:
         raise UserError(f"{path}: {error}; quantize again") from error

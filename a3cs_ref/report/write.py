@@ -133,13 +133,12 @@ def next_commands(run: Run) -> list[tuple[str, str, str]]:
     game, teacher = (shlex.quote(str(run.learning.config.get(key) or "")) for key in ("game", "teacher"))
     distil = f" --teacher {teacher}" if run.learning.config.get("teacher") else ""
     retrain = f"a3cs train --game {game} --net {at('agent.json')} --init {at('agent.npz')}{distil} --steps N --out {at('agent')}"
-    quantize = f"a3cs quantize {at('agent')} --out {at('network.npz')} --frames {at('frames.npy')} --json > {at('quantize.json')}"
+    quantize = f"a3cs quantize {at('agent')} --out {at('network.npz')} --frames {at('frames.npy')}"
     inputs = f"--frames {at('frames.npy')} --out"
     return [
         ("derive.json", "the agent with the highest alpha, and its design", f"a3cs derive {shlex.quote(str(run.path))}"),
         ("agent", "the derived agent, retrained", retrain),
         ("network.npz", "the integer network", quantize),
-        ("quantize.json", "how it agrees with the float agent", quantize),
         ("simulated/cost.json", "cycles and words, counted tile by tile",
          f"a3cs simulate {at('network.npz')} {at('design.json')} {inputs} {at('simulated')}"),
         ("golden", "golden vectors of the integer network",

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from agents import random_frames, small_agent
 
-from a3cs_hw import draw, golden
+from a3cs_hw import draw, golden, network
 from a3cs_hw.files import UserError, write_json
 from a3cs_hw.predictor import predict
 from a3cs_hw.report import cost_document, ideal_memory
@@ -58,7 +58,8 @@ def full(tmp_path_factory):
     """A run folder with everything in it; the network is a small one."""
     folder, rng = write_run(tmp_path_factory.mktemp("run")), np.random.default_rng(0)
     frames = random_frames(rng, 3)
-    network = quantize(small_agent(rng, size=84), frames, QuantizeConfig(), {"game": "catch"})
+    agreement = {"frames": 1000, "greedy": 0.998, "max_delta_logit": 0.0031, "saturations": 7}
+    network = quantize(small_agent(rng, size=84), frames, QuantizeConfig(), {"game": "catch", "agreement": agreement})
     network.save(folder / "network.npz")
     chunks = (Chunk(4, 6, tm=8, tn=8), Chunk(3, 5, "m_c", tm=8, tn=8))
     design = Design(chunks, {unit.name: index % 2 for index, unit in enumerate(network.units)})
@@ -73,7 +74,6 @@ def full(tmp_path_factory):
         "random_search": cost | {"chunk_cycles": [654_321, 1]}, "argmax_phi": None, "points": [[12, 99.5], [24, 200.0]],
     }  # fmt: skip
     write_json(folder / "derive.json", derived)
-    write_json(folder / "quantize.json", {"frames": 1000, "greedy": 0.998, "max_delta_logit": 0.0031, "saturations": 7})
     golden.generate_network(network, frames[:2], folder / "golden", whole=0, sampled=2)
     (folder / "agent").mkdir()
     write_run(folder / "agent", "train")
@@ -265,8 +265,6 @@ DAMAGE = {
     "p of another space": ("progress.jsonl", '{"step": 1, "p": [[1]]}\n', "p is not 12 x 9"),
     "unknown operators": ("derive.json", '{"format": "a3cs-derived", "version": 1, "operators": ["conv9"]}', "of 12 cells"),
     "derive is a list": ("derive.json", "[]", "not a a3cs-derived file"),
-    "agreement is a list": ("quantize.json", "[]", "no JSON object"),
-    "agreement of text": ("quantize.json", '{"greedy": "yes"}', "greedy is 'yes'"),
     "cost without units": ("simulated/cost.json", '{"format": "a3cs-cost", "version": 1}', "lack a field"),
     "another cost": ("simulated/cost.json", '{"format": "a3cs-cost", "version": 9}', "version 9 is unknown"),
     "design of nothing": ("design.json", "{}", "a3cs-design"),
@@ -288,6 +286,17 @@ def test_bad_folder_is_refused_in_one_line(full, tmp_path, name, no_matplotlib):
     message = str(refused.value)
     assert said in message and str(folder) in message and "\n" not in message
     assert not (folder / "report.html").exists()
+
+
+@pytest.mark.parametrize(("agreement", "said"), [([], "no JSON object"), ({"greedy": "yes"}, "greedy is 'yes'")])
+def test_bad_agreement_is_refused_in_one_line(full, tmp_path, agreement, said, no_matplotlib):
+    """What a network's file says of its agreement is checked before the page shows it."""
+    folder = copy_of(full, tmp_path)
+    integer = network.load(folder / "network.npz")
+    integer.meta["agreement"] = agreement
+    integer.save(folder / "network.npz")
+    with pytest.raises(UserError, match=said):
+        write_report(folder)
 
 
 def test_names_with_dollars_are_drawn_as_they_are(full):
