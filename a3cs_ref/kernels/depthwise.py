@@ -112,9 +112,12 @@ def dx_plan(dy_shape, dy_strides, w_shape, x_shape, x_strides, stride, pad):
 def dx(dy, w, x_shape, stride, pad) -> np.ndarray:
     """depthwise_dx of reference.py; M must be a multiple of LANES."""
     k, out = w.shape[0], haloed(x_shape)
-    if stride > k:
+    if stride > k:  # pixels between the kernels get nothing
         out[...] = 0
-    dy = bordered(dy, border(dy.shape[2], classes(x_shape[2], k, stride, pad)))
+    rows, cols = (classes(size, k, stride, pad) for size in x_shape[1:3])
+    if not rows or not cols:
+        return out
+    dy = bordered(dy, border(dy.shape[2], cols))
     plan, parts = dx_plan(dy.shape, dy.strides, w.shape, x_shape, out.strides, stride, pad)
     packed = np.concatenate([w[i::stride, j::stride][::-1, ::-1].ravel() for i, j in parts])
     plan.launch(x_shape[0], x_shape[0], dy, packed, zeros_for(w.shape[2]), out)

@@ -215,9 +215,12 @@ def dx_plan(dy_shape, dy_strides, w_shape, x_shape, x_strides, stride, pad):
 def dx(dy, w, x_shape, stride, pad) -> np.ndarray:
     """conv2d_dx of reference.py; N must be a multiple of LANES."""
     k, out = w.shape[0], haloed(x_shape)
-    if stride > k:
+    if stride > k:  # pixels between the kernels get nothing
         out[...] = 0
-    dy = bordered(dy, border(dy.shape[2], classes(x_shape[2], k, stride, pad)))
+    rows, cols = (classes(size, k, stride, pad) for size in x_shape[1:3])
+    if not rows or not cols:
+        return out
+    dy = bordered(dy, border(dy.shape[2], cols))
     plan, parts = dx_plan(dy.shape, dy.strides, w.shape, x_shape, out.strides, stride, pad)
     flipped = [w[i::stride, j::stride][::-1, ::-1].transpose(0, 1, 3, 2) for i, j, _ in parts]
     packed = [pack(part, columns).ravel() for part, (_, _, columns) in zip(flipped, parts, strict=True)]
@@ -228,7 +231,7 @@ def dx(dy, w, x_shape, stride, pad) -> np.ndarray:
 
 def border(width: int, found: list[tuple[int, int, int, int, int]]) -> int:
     """Pixels beyond the edges of dy, `width` wide, that the classes of pixels of dX read."""
-    return max(0, *(max(-first, first + count + taps - 1 - width) for _, _, first, count, taps in found))
+    return max(max(0, -first, first + count + taps - 1 - width) for _, _, first, count, taps in found)
 
 
 @functools.cache
