@@ -18,15 +18,24 @@ from a3cs_ref.kernels import reference
 
 
 @functools.cache
+def choice() -> str:
+    """Which kernels are in use: "reference" or "fast"."""
+    wanted = os.environ.get("A3CS_KERNELS", "")
+    if wanted not in ("", "reference", "fast"):
+        raise UserError(f"A3CS_KERNELS={wanted!r} is unknown; use reference or fast")
+    installed = importlib.util.find_spec("numba") is not None
+    if wanted == "fast" and not installed:
+        raise UserError("A3CS_KERNELS=fast needs Numba; pip install 'a3cs-ref[fast]'")
+    return wanted or ("fast" if installed else "reference")
+
+
+@functools.cache
 def chosen() -> ModuleType:
     """The module of kernels in use: `reference` or `fast`."""
-    choice = os.environ.get("A3CS_KERNELS", "")
-    if choice not in ("", "reference", "fast"):
-        raise UserError(f"A3CS_KERNELS={choice!r} is unknown; use reference or fast")
-    installed = importlib.util.find_spec("numba") is not None
-    if choice == "fast" and not installed:
-        raise UserError("A3CS_KERNELS=fast needs Numba; pip install 'a3cs-ref[fast]'")
-    if choice == "reference" or not installed:
+    if choice() == "reference":
+        from a3cs_ref.kernels.threads import threads
+
+        threads()  # BLAS does the work there, and would take every CPU whatever A3CS_THREADS says
         return reference
     from a3cs_ref.kernels import fast
 
