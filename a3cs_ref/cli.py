@@ -10,7 +10,7 @@ import argparse
 import sys
 
 from a3cs_hw import __version__
-from a3cs_hw.cli import add_commands, guarded
+from a3cs_hw.cli import Parser, add_commands, guarded
 from a3cs_hw.template import BOARDS
 from a3cs_ref import commands
 from a3cs_ref.config import add_arguments
@@ -27,7 +27,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of every command."""
-    parser = argparse.ArgumentParser(prog="a3cs", description="A3C-S: co-search of deep-RL agents and their FPGA accelerators.")
+    parser = Parser(prog="a3cs", description="A3C-S: co-search of deep-RL agents and their FPGA accelerators.")
     parser.add_argument("--version", action="version", version=f"a3cs-ref {__version__}")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_learning(subparsers)

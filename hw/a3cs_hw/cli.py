@@ -9,7 +9,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from a3cs_hw import __version__
 from a3cs_hw.files import UserError
@@ -17,9 +17,16 @@ from a3cs_hw.files import UserError
 Subparsers = Any  # argparse's own type for them is private
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser that complains in one line, without the usage of some fifty options; so do its sub-commands'."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message}; see {self.prog} --help\n")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one hardware command; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m a3cs_hw", description="The accelerator as a model; NumPy is enough.")
+    parser = Parser(prog="python -m a3cs_hw", description="The accelerator as a model; NumPy is enough.")
     parser.add_argument("--version", action="version", version=__version__)
     add_commands(parser.add_subparsers(dest="command", required=True, metavar="COMMAND"))
     return guarded(parser, argv)
