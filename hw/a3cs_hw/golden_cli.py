@@ -21,7 +21,8 @@ SHOWN = 10  # mismatches and units listed before "and N more"
 
 def add_golden_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Mount `golden` and its sub-commands; each sets `run`, a function of the parsed arguments that returns the exit status."""
-    parser = subparsers.add_parser("golden", help="write, check and compare golden vectors")
+    summary, example = "Write, check and compare golden vectors.", "example: a3cs golden check golden"
+    parser = subparsers.add_parser("golden", help=summary, description=summary, epilog=example)
     commands = parser.add_subparsers(dest="golden_command", required=True, metavar="generate|check|diff")
     _add_generate(commands)
     _add_check(commands)
