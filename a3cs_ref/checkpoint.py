@@ -36,23 +36,30 @@ class RunFolder:
         self.config = self.path / "config.json"
 
     def start(self, kind: str, config: Any, resume: bool) -> bool:
-        """Make the folder ready for a run of this kind and configuration; True if there is a checkpoint to go on from.
+        """Make the folder ready for a run of this kind and configuration; True if there is a checkpoint to go on from."""
+        stored = self.stored(kind, resume)
+        if stored is None:
+            write_json(self.config, {"format": RUN[0], "version": RUN[1], "kind": kind, "config": to_dict(config)})
+            return False
+        check_same(config, stored, self.config)
+        return self.checkpoint.exists()
 
-        A folder that already holds a run is refused without `resume`, and with it if that is a run of another kind or
-        configuration.
+    def stored(self, kind: str, resume: bool) -> dict[str, Any] | None:
+        """The configuration of the run to resume; None for a new run.
+
+        UserError where a new run would meet another one, and where there is no run of this kind to resume.
         """
         if not resume:
             if self.config.exists() or self.checkpoint.exists():
                 raise UserError(f"{self.path} already holds a run; continue it with --resume or choose another --out")
-            write_json(self.config, {"format": RUN[0], "version": RUN[1], "kind": kind, "config": to_dict(config)})
-            return False
+            return None
         if not self.config.exists():
             raise UserError(f"{self.path} holds no run to resume; start it without --resume")
-        stored = read_json(self.config, *RUN)
-        if stored["kind"] != kind:
-            raise UserError(f"{self.path} holds a run of {stored['kind']}, not of {kind}; resume it with that command")
-        check_same(config, stored["config"], self.config)
-        return self.checkpoint.exists()
+        document = read_json(self.config, *RUN)
+        if document.get("kind") != kind or "config" not in document:
+            found = document.get("kind")
+            raise UserError(f"{self.path} holds a run of {found}, not of {kind}; resume it with that command")
+        return document["config"]
 
     def log(self, row: Mapping[str, Any]) -> None:
         """Append a row to progress.jsonl."""

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from a3cs_hw.files import atomic_write, read_json
+from a3cs_hw.files import atomic_write
 from a3cs_hw.text import print_table
-from a3cs_ref.checkpoint import RUN, RunFolder
+from a3cs_ref.checkpoint import RunFolder, check_same
 from a3cs_ref.config import from_arguments, from_dict
 from a3cs_ref.presets import apply_preset
 from a3cs_ref.progress import Progress, say
@@ -42,7 +42,7 @@ def cosearch(arguments: argparse.Namespace) -> int:
 def _run(arguments: argparse.Namespace, config_kind: type, learner_kind: type) -> int:
     """Train or co-search: make or resume the run, and say how it ended."""
     folder = RunFolder(arguments.out)
-    config = _configuration(arguments, config_kind, folder)
+    config = _configuration(arguments, config_kind, folder, folder.stored(learner_kind.kind, arguments.resume))
     teacher = sources.teacher_for(config.teacher, config.game, make_env(config.game, 1, 0).num_actions)
     learner = learner_kind(config, teacher)
     distillation = f"{config.loss.distill} distillation from {config.teacher}" if teacher else "no teacher, so no distillation"
@@ -55,11 +55,12 @@ def _run(arguments: argparse.Namespace, config_kind: type, learner_kind: type) -
     return 0 if finished else INTERRUPTED
 
 
-def _configuration(arguments: argparse.Namespace, kind: type, folder: RunFolder) -> Any:
+def _configuration(arguments: argparse.Namespace, kind: type, folder: RunFolder, stored: dict[str, Any] | None) -> Any:
     """The run's configuration: the stored one if it is resumed, else preset and options; the game's name made canonical."""
-    if arguments.resume and folder.config.exists():
-        stored = read_json(folder.config, *RUN)
-        return from_arguments(kind, arguments, from_dict(kind, stored["config"], str(folder.config)))
+    if stored is not None:
+        config = from_arguments(kind, arguments, from_dict(kind, stored, str(folder.config)))
+        check_same(config, stored, folder.config)
+        return config
     config = from_arguments(kind, arguments, apply_preset(from_arguments(kind, arguments), arguments.preset))
     distill = config.loss.distill if hasattr(arguments, "loss.distill") else "ac"
     if getattr(config, "scheme", "") == "direct":
