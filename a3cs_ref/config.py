@@ -17,9 +17,9 @@ from a3cs_hw.files import UserError
 Config = TypeVar("Config")
 
 
-def option(default: Any, sentence: str, choices: tuple[str, ...] | None = None) -> Any:
-    """A configuration field: its default, one sentence about it, and the values it may take if they are few."""
-    return dataclasses.field(default=default, metadata={"help": sentence, "choices": choices})
+def option(default: Any, sentence: str, choices: tuple[str, ...] | None = None, least: int | None = None) -> Any:
+    """A configuration field: its default, one sentence about it, the values it may take if they are few, or the least."""
+    return dataclasses.field(default=default, metadata={"help": sentence, "choices": choices, "least": least})
 
 
 def topic(kind: type) -> Any:
@@ -56,12 +56,18 @@ def add_arguments(parser: argparse.ArgumentParser, kind: type, skip: tuple[str, 
 
 
 def from_arguments(kind: type[Config], arguments: argparse.Namespace, base: Config | None = None) -> Config:
-    """The configuration that a parsed command line asks for, on top of `base` (default: the defaults)."""
+    """The configuration that a parsed command line asks for, on top of `base` (default: the defaults).
+
+    UserError on a number that is too small.
+    """
     config = kind() if base is None else base
-    for path, _, _ in leaves(kind):
+    for path, field, _ in leaves(kind):
         name = ".".join(path)
         if hasattr(arguments, name):
-            config = _replaced(config, path, getattr(arguments, name))
+            value = getattr(arguments, name)
+            if _too_small(value, field):
+                raise UserError(f"--{path[-1].replace('_', '-')} {value} is too small; use {field.metadata['least']} or more")
+            config = _replaced(config, path, value)
     return config
 
 
@@ -85,6 +91,8 @@ def from_dict(kind: type[Config], values: dict[str, Any], where: str) -> Config:
             raise UserError(f"{where}: field {name!r} is {value!r}, not a {_plain(hints[name]).__name__}")
         elif fields[name].metadata["choices"] and value not in fields[name].metadata["choices"]:
             raise UserError(f"{where}: field {name!r} is {value!r}; use one of {', '.join(fields[name].metadata['choices'])}")
+        elif _too_small(value, fields[name]):
+            raise UserError(f"{where}: field {name!r} is {value!r}; use {fields[name].metadata['least']} or more")
         arguments[name] = value
     return kind(**arguments)
 
@@ -106,6 +114,12 @@ def _fits(value: Any, hint: Any) -> bool:
     if value is None:
         return plain is not hint
     return isinstance(value, (int, float) if plain is float else plain) and (plain is bool or not isinstance(value, bool))
+
+
+def _too_small(value: Any, field: dataclasses.Field) -> bool:
+    """Whether a number is below the least that its field may have."""
+    least = field.metadata["least"]
+    return least is not None and value is not None and value < least
 
 
 def _plain(hint: Any) -> type:

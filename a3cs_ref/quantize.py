@@ -32,7 +32,7 @@ class QuantizeConfig:
 
     bits: int = option(16, "bits of weights and activations, signed: 16, or 8")
     acc_bits: int = option(48, "accumulator bits; 48 is one DSP48E1")
-    calibration: int = option(256, "real frames from which the ranges of activations are taken")
+    calibration: int = option(256, "real frames from which the ranges of activations are taken", least=1)
 
 
 @dataclass(frozen=True)

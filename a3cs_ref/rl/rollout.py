@@ -24,11 +24,11 @@ Policy = Callable[[np.ndarray, Tape | None], tuple[Tensor, Tensor]]  # frames (N
 class RolloutConfig:
     """How experience is gathered and turned into returns."""
 
-    num_envs: int = option(16, "environments played side by side")
-    rollout: int = option(5, "agent steps in each environment between updates, L of Algorithm 1 (paper: 5)")
+    num_envs: int = option(16, "environments played side by side", least=1)
+    rollout: int = option(5, "agent steps in each environment between updates, L of Algorithm 1 (paper: 5)", least=1)
     gamma: float = option(0.99, "discount factor of Eq. 1 (paper: 0.99)")
     td_lambda: float = option(1.0, "1: n-step return over the rollout; 0: the one-step delta of Eq. 3 (the paper's, slower here)")
-    renew_every: int = option(500_000, "agent steps after which the environments are made afresh, so that resuming stays quick")
+    renew_every: int = option(500_000, "agent steps after which environments are made afresh: resuming stays quick", least=1)
 
 
 @dataclass

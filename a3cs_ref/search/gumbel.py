@@ -21,7 +21,7 @@ from a3cs_ref.nn.supernet import PathChoice
 class GumbelConfig:
     """How paths are sampled and how alpha hears of them."""
 
-    top_k: int = option(2, "paths activated for the gradient of alpha, K of Eq. 7 (1 < K < 9)")
+    top_k: int = option(2, "paths activated for the gradient of alpha, K of Eq. 7 (1 < K < 9)", least=2)
     relaxation: str = option(
         "renormalised",
         "Eq. 7's weights: softmax over the K paths (renormalised), or over all nine (literal; it drifts alpha)",
