@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from a3cs_hw.files import atomic_write
+from a3cs_hw.files import UserError, atomic_write
 from a3cs_hw.text import print_table
 from a3cs_ref.checkpoint import RunFolder, check_same
 from a3cs_ref.config import from_arguments, from_dict
@@ -56,19 +56,28 @@ def _run(arguments: argparse.Namespace, config_kind: type, learner_kind: type) -
 
 
 def _configuration(arguments: argparse.Namespace, kind: type, folder: RunFolder, stored: dict[str, Any] | None) -> Any:
-    """The run's configuration: the stored one if it is resumed, else preset and options; the game's name made canonical."""
-    if stored is not None:
-        config = from_arguments(kind, arguments, from_dict(kind, stored, str(folder.config)))
-        check_same(config, stored, folder.config)
-        return config
-    config = from_arguments(kind, arguments, apply_preset(from_arguments(kind, arguments), arguments.preset))
-    distill = config.loss.distill if hasattr(arguments, "loss.distill") else "ac"
+    """The run's configuration: options on top of a preset, or of what is stored if the run is resumed.
+
+    The game's name is made canonical, and what follows from the teacher is settled. UserError where a run to resume would
+    become another one.
+    """
+    if stored is None:
+        base = apply_preset(from_arguments(kind, arguments), arguments.preset)
+    else:
+        base = from_dict(kind, stored, str(folder.config))
+    config = from_arguments(kind, arguments, base)
+    teacher, distill = config.teacher, config.loss.distill
     if getattr(config, "scheme", "") == "direct":
-        config = dataclasses.replace(config, teacher="")
-    if not config.teacher:
-        distill = "none"
+        teacher = ""
+    if stored is None and not hasattr(arguments, "loss.distill"):
+        distill = "ac" if teacher else "none"
+    if distill != "none" and not teacher:
+        raise UserError(f"--distill {distill} needs a teacher; give one with --teacher (scheme direct has none)")
     loss = dataclasses.replace(config.loss, distill=distill)
-    return dataclasses.replace(config, game=find_game(config.game), loss=loss)
+    config = dataclasses.replace(config, game=find_game(config.game), teacher=teacher, loss=loss)
+    if stored is not None:
+        check_same(config, stored, folder.config)
+    return config
 
 
 def derive(arguments: argparse.Namespace) -> int:
