@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from agents import random_frames, relative, small_agent, widen
 
 from a3cs_ref.autodiff.tensor import Tape
@@ -48,19 +47,20 @@ def test_result_does_not_depend_on_the_batch():
 def test_statistics_move_towards_the_batch():
     """Running statistics stand still, or move to something else than mean and variance of the convolution's output."""
     rng = np.random.default_rng(3)
-    agent = build_network({"net": "resnet14"}, 3, "bn")
+    agent = build_network({"net": "vanilla"}, 3, "bn")
     agent.initialise(rng)
     frames = random_frames(rng, 4)
     before = {name: values.copy() for name, values in agent.statistics().items()}
     agent.update_statistics(frames, 0.25)
-    after = agent.statistics()
+    after = {name: values.copy() for name, values in agent.statistics().items()}
+    agent.update_statistics(frames, 1.0)
+    first = agent.statistics()
+    for name in ("conv1.mu", "conv1.v"):  # the others' inputs have changed between the two updates
+        assert np.allclose(after[name], 0.75 * before[name] + 0.25 * first[name], rtol=1e-4, atol=1e-6)
     assert all(not np.array_equal(before[name], after[name]) for name in before)
     assert all(values.dtype == np.float32 for values in after.values())
-    for _ in range(60):
-        agent.update_statistics(frames, 0.25)
-    stem = agent.layers["stem"]
-    normalised = agent.maps(frames)["stem"]  # gamma 1, beta 0, then ReLU: half of a standard normal
-    assert abs(normalised.mean() - 0.4) < 0.1 and stem.statistics["v"].min() > 0
+    normalised = agent.maps(frames)["conv1"]  # gamma 1, beta 0, then ReLU: half of a standard normal
+    assert abs(normalised.mean() - 0.4) < 0.05 and abs((normalised**2).mean() - 0.5) < 0.05
 
 
 def test_statistics_are_data():
@@ -86,24 +86,14 @@ def test_residual_branch_starts_silent():
     assert not last.parameters["gamma"].data.any() and last.parameters["w"].data.std() > 0
 
 
-@pytest.mark.parametrize("net,norm,updates", [("vanilla", "none", 300), ("vanilla", "bn", 300), ("resnet14", "bn", 12)])
-def test_training_stays_finite_and_the_critic_learns(net, norm, updates):
-    """Training diverges within a few hundred updates, or the value loss does not fall below its beginning."""
-    config = TrainConfig(
-        game="catch", net=net, norm=norm, steps=updates * 20, rollout=RolloutConfig(num_envs=4), seed=3,
-    )  # fmt: skip
-    trainer = Trainer(config)
+def test_bn_trains_through_residual_blocks():
+    """A residual branch that starts silent never wakes up, or its statistics make the first updates blow up."""
+    trainer = Trainer(TrainConfig(game="catch", net="resnet14", norm="bn", steps=200, rollout=RolloutConfig(num_envs=2)))
     before = {name: p.data.copy() for name, p in trainer.agent.parameters().items()}
-    losses = []
-    while trainer.player.steps < config.steps:
-        terms = trainer.iterate()
-        assert all(np.isfinite(value) for value in terms.values()), terms
-        losses.append(terms["value"])
-    after = trainer.agent.parameters()
-    assert all(np.isfinite(p.data).all() for p in after.values())
-    assert all(not np.array_equal(before[name], p.data) for name, p in after.items())
-    if updates >= 300:
-        assert np.mean(losses[-100:]) < np.mean(losses[:100])
+    for _ in range(4):
+        assert all(np.isfinite(value) for value in trainer.iterate().values())
+    for name, p in trainer.agent.parameters().items():
+        assert np.isfinite(p.data).all() and not np.array_equal(before[name], p.data), name
 
 
 def test_export_follows_training():
