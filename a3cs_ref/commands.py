@@ -92,7 +92,7 @@ def derive(arguments: argparse.Namespace) -> int:
 def evaluate(arguments: argparse.Namespace) -> int:
     """`a3cs evaluate`."""
     source = sources.open_source(arguments.source, arguments.greedy)
-    game = find_game(arguments.game or source.game)
+    game = sources.game_for(source, arguments.game)
     with Progress("games", arguments.episodes, ()) as progress:
         scores = evaluate_policy(
             source.policy, game, arguments.episodes, arguments.seed, greedy=arguments.greedy, max_frames=arguments.max_frames,
@@ -113,13 +113,16 @@ def quantize(arguments: argparse.Namespace) -> int:
     from a3cs_ref import quantize as quantizer
 
     config = from_arguments(quantizer.QuantizeConfig, arguments)
-    source = sources.open_source(arguments.source)
+    if arguments.check < 1:
+        raise UserError(f"--check {arguments.check} is too small; use 1 or more")
     agent = sources.load_agent(arguments.source)
-    say(f"collecting {config.calibration + arguments.check:,} real frames of {source.game}")
-    frames = collect_frames(source.policy, source.game, config.calibration + arguments.check, arguments.seed)
+    source = sources.open_source(arguments.source)
+    game = sources.game_for(source)
+    say(f"collecting {config.calibration + arguments.check:,} real frames of {game}")
+    frames = collect_frames(source.policy, game, config.calibration + arguments.check, arguments.seed)
     mixed = frames[np.random.default_rng([arguments.seed, 1]).permutation(len(frames))]
     calibration, check = mixed[: config.calibration], mixed[config.calibration :]
-    about = {"game": source.game, "agent": source.about}
+    about = {"game": game, "agent": source.about}
     network = quantizer.quantize(agent, calibration, config, about)
     found = quantizer.agreement(agent, network, check)
     network.meta["agreement"] = dataclasses.asdict(found)

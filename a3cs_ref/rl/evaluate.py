@@ -130,6 +130,7 @@ def first_episodes(
 
     The policy sees the rows still playing and no others; a group of environments that have all finished is not stepped.
     """
+    _check_seed(seed)
     rng = np.random.Generator(np.random.PCG64(seed))
     groups = []
     for members in np.array_split(np.arange(episodes), -(-episodes // GROUP)):
@@ -165,6 +166,7 @@ def collect_frames(
     """
     if count < 1:
         raise UserError(f"at least 1 frame must be collected, not {count}")
+    _check_seed(seed)
     rng = np.random.Generator(np.random.PCG64([seed, 2]))
     kept = np.empty((count, STACK, FRAME_SIZE, FRAME_SIZE), np.uint8)
     when = np.zeros(count, np.int64)
@@ -179,6 +181,11 @@ def collect_frames(
                     kept[slot], when[slot] = row, time
         attempt += 1
     return kept[np.argsort(when, kind="stable")]
+
+
+def _check_seed(seed: int) -> None:
+    if seed < 0:
+        raise UserError(f"seed {seed} is negative; use 0 or more")
 
 
 def _pillow():

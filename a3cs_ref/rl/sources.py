@@ -16,6 +16,7 @@ from a3cs_ref.checkpoint import CHECKPOINT, group, load_checkpoint, load_paramet
 from a3cs_ref.nn.actor_critic import ActorCritic
 from a3cs_ref.nn.build import build_network
 from a3cs_ref.nn.supernet import SuperNet
+from a3cs_ref.rl.envs import find_game, make_env
 from a3cs_ref.rl.evaluate import Policy, policy_from_logits
 
 
@@ -26,6 +27,7 @@ class Source:
     path: Path
     about: dict[str, Any]
     game: str
+    actions: int
     policy: Policy
 
 
@@ -78,18 +80,37 @@ def _argmax_agent(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], w
 def open_source(name: str, greedy: bool = False) -> Source:
     """Anything that can play; the file's `format` field tells what it is."""
     path = find(name)
+    if path.suffix == ".json":
+        raise UserError(f"{path}: a JSON file holds no weights; give a run folder, a checkpoint or an integer network (.npz)")
     header, arrays = read_npz(path)
     kind = header.get("format")
     if kind == network.FORMAT_NAME:
         integer = network.load(path)
+        if "logits" not in integer.formats:
+            raise UserError(f"{path}: a network without a unit 'logits' plays no game; give an agent's")
         lsb = integer.formats["logits"].y.lsb
         policy = policy_from_logits(lambda obs: arithmetic.run(integer, obs).logits * lsb, greedy)
-        return Source(path, integer.meta, integer.meta.get("game", ""), policy)
+        actions = next(unit.M for unit in integer.units if unit.name == "logits")
+        return Source(path, integer.meta, integer.meta.get("game", ""), actions, policy)
     if kind == CHECKPOINT[0]:
         agent = agent_from(*load_checkpoint(path), str(path))
         about = {key: header[key] for key in ("net", "operators", "norm", "actions", "steps", "score") if key in header}
-        return Source(path, about, header["game"], policy_from_logits(lambda obs: agent(obs)[0].data, greedy))
+        policy = policy_from_logits(lambda obs: agent(obs)[0].data, greedy)
+        return Source(path, about, header["game"], header["actions"], policy)
     raise UserError(f"{path}: a {kind} file is no agent; give a checkpoint or an integer network")
+
+
+def game_for(source: Source, wanted: str | None = None) -> str:
+    """The canonical name of the game that a source plays: the wanted one, or its own. UserError if it cannot play that."""
+    if not (wanted or source.game):
+        raise UserError(f"{source.path}: does not say which game it plays; give --game")
+    game = find_game(wanted or source.game)
+    env = make_env(game, 1, 0)
+    actions = env.num_actions
+    env.close()
+    if actions != source.actions:
+        raise UserError(f"{source.path}: an agent of {source.actions} actions ({source.game}); {game} has {actions}")
+    return game
 
 
 def teacher_for(name: str, game: str, actions: int) -> ActorCritic | None:
