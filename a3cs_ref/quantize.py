@@ -34,6 +34,10 @@ class QuantizeConfig:
     acc_bits: int = option(48, "accumulator bits; 48 is one DSP48E1")
     calibration: int = option(256, "real frames from which the ranges of activations are taken", least=1)
 
+    def __post_init__(self) -> None:
+        if self.bits not in (8, 16):
+            raise UserError(f"bits {self.bits}: weights and activations have 8 or 16 bits")
+
 
 @dataclass(frozen=True)
 class Agreement:
@@ -124,8 +128,6 @@ def convert(
 
 def quantize(agent: ActorCritic, frames: np.ndarray, config: QuantizeConfig, meta: dict[str, Any]) -> IntegerNetwork:
     """The whole way: an integer network for this agent, calibrated on real frames (B, 4, 84, 84) uint8."""
-    if config.bits not in (8, 16):
-        raise UserError(f"bits {config.bits}: weights and activations have 8 or 16 bits")
     folded = fold(agent)
     formats = choose_formats(agent.units, folded, calibrate(agent, frames, config.bits), config)
     return convert(agent, folded, formats, meta | {"quantize": asdict(config)})
