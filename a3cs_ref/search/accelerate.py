@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -57,6 +58,8 @@ def units_of(network: str) -> tuple[list[Unit], Mapping[str, Bits]]:
     try:
         described = parse_net(network)
     except UserError:
+        if not (network.endswith(".npz") or os.path.exists(network)):
+            raise
         units, bits = load_workload(network)
         return list(units), bits
     units = network_units(described["net"], described.get("operators"), ACTIONS)

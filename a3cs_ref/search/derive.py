@@ -43,6 +43,8 @@ class Derived:
 
 def derive_agent(run: str | os.PathLike[str], evaluations: int) -> Derived:
     """Derive from a co-search's run folder; writes agent.json, agent.npz, design.json and derive.json into it."""
+    if evaluations < 1:
+        raise UserError("derive needs at least 1 evaluation")
     folder = RunFolder(run)
     search, header = _restored(folder)
     path = search.argmax_path
