@@ -15,9 +15,12 @@ from a3cs_hw.files import UserError, read_npz
 from a3cs_ref.checkpoint import CHECKPOINT, group, load_checkpoint, load_parameters
 from a3cs_ref.nn.actor_critic import ActorCritic
 from a3cs_ref.nn.build import build_network
+from a3cs_ref.nn.cells import CELLS, OPERATORS
 from a3cs_ref.nn.supernet import SuperNet
 from a3cs_ref.rl.envs import find_game, make_env
 from a3cs_ref.rl.evaluate import Policy, policy_from_logits
+
+ABOUT = {"net": str, "norm": str, "actions": int, "game": str}  # what a header must say for its agent to be built
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,16 @@ def find(name: str) -> Path:
 def load_agent(name: str) -> ActorCritic:
     """The float agent of a run, a checkpoint or a shipped file; of a co-search, its most probable path."""
     path = find(name)
-    return agent_from(*load_checkpoint(path), str(path))
+    return agent_from(*_load(path), str(path))
+
+
+def _load(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """A checkpoint whose header says what agent it holds; UserError if it does not."""
+    header, arrays = load_checkpoint(path)
+    for name, kind in ABOUT.items():
+        if not isinstance(header.get(name), kind):
+            raise UserError(f"{path}: does not say its {name!r}; give a checkpoint of train, cosearch or derive")
+    return header, arrays
 
 
 def agent_from(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], where: str) -> ActorCritic:
@@ -71,6 +83,8 @@ def agent_from(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], wher
 
 
 def _argmax_agent(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], where: str) -> ActorCritic:
+    if arrays.get("alpha", np.zeros(0)).shape != (CELLS, len(OPERATORS)):
+        raise UserError(f"{where}: a supernet without its alpha; give the checkpoint of a co-search")
     supernet = SuperNet(header["actions"], header["norm"])
     load_parameters(supernet.parameters(), group(arrays, "theta"), where)
     supernet.set_statistics(group(arrays, "statistics"))
@@ -93,7 +107,7 @@ def open_source(name: str, greedy: bool = False) -> Source:
         actions = next(unit.M for unit in integer.units if unit.name == "logits")
         return Source(path, integer.meta, integer.meta.get("game", ""), actions, policy)
     if kind == CHECKPOINT[0]:
-        agent = agent_from(*load_checkpoint(path), str(path))
+        agent = agent_from(*_load(path), str(path))
         about = {key: header[key] for key in ("net", "operators", "norm", "actions", "steps", "score") if key in header}
         policy = policy_from_logits(lambda obs: agent(obs)[0].data, greedy)
         return Source(path, about, header["game"], header["actions"], policy)
@@ -118,7 +132,7 @@ def teacher_for(name: str, game: str, actions: int) -> ActorCritic | None:
     if not name:
         return None
     path = find(name)
-    header, arrays = load_checkpoint(path)
+    header, arrays = _load(path)
     if header["actions"] != actions:
         raise UserError(f"{path}: a teacher of {header['actions']} actions ({header['game']}); {game} has {actions}")
     return agent_from(header, arrays, str(path))
