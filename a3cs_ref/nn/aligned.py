@@ -2,7 +2,9 @@
 
 With He initialisation the sampled path changes the function at every rollout, and actor-critic learning stays at random
 play. Aligned, a cell computes x (where shapes agree) or A x for one shared 1x1 matrix A (where they change), whichever
-operator is sampled; the rest of each operator is small and learns from there. No operator is changed, only where it starts.
+operator is sampled, for the non-negative x that ReLU leaves; the rest of each operator is small and learns from there. No
+operator is changed, only where it starts: inverted residuals end without ReLU, so with A they keep what is negative in A x
+and agree with the others from the next ReLU on.
 
     conv k          identity (or A) at the kernel's centre, plus 0.1 He
     ir, same shape  last layer zero: the residual alone
