@@ -9,10 +9,11 @@ import json
 import pytest
 
 from a3cs_hw.files import UserError
-from a3cs_ref.config import add_arguments, from_arguments, from_dict, leaves, option, to_dict, topic
+from a3cs_ref.config import add_arguments, difference, from_arguments, from_dict, leaves, option, to_dict, topic
 from a3cs_ref.rl.a2c import TrainConfig
+from a3cs_ref.search.cosearch import CoSearchConfig
 
-EVERY = (TrainConfig,)
+EVERY = (TrainConfig, CoSearchConfig)
 
 
 def parsed(kind, *words):
@@ -56,6 +57,13 @@ def test_json_comes_back(kind):
     """config.json gives another configuration than the one that was written."""
     config = dataclasses.replace(kind(), steps=123, seed=7)
     assert from_dict(kind, json.loads(json.dumps(to_dict(config))), "config.json") == config
+
+
+def test_difference_names_the_field():
+    """Resuming with another configuration is refused without a word about what differs, or not at all."""
+    asked = parsed(TrainConfig, "--num-envs", "4")
+    assert difference(TrainConfig(), asked) == "num_envs is 16 there, 4 here"
+    assert difference(asked, parsed(TrainConfig, "--num-envs", "4")) == ""
 
 
 def test_absent_fields_take_their_defaults():

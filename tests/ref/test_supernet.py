@@ -132,6 +132,17 @@ def test_relaxed_choices_leave_the_weights_gradient_alone():
     assert alpha.grad is not None and (alpha.grad != 0).sum() == 24  # two paths in each of twelve cells
 
 
+def test_other_paths_leave_no_trace_on_the_tape():
+    """The K - 1 operators that were not activated are recorded: their maps would stay in memory for the whole rollout."""
+    cells, _ = toy_supernet(np.random.default_rng(11), "none")
+    alpha, noise = draw(np.random.default_rng(12), (0, 4))  # conv3: a tape with one convolution and select_path
+    tape = Tape()
+    choice = relaxed_choices(alpha, noise, 1.0, GumbelConfig(top_k=4), tape)[0]
+    before = len(tape.records)
+    run_cell(cells[0], choice, tape.constant(np.ones((1, 7, 7, 3))))
+    assert len(tape.records) - before == 2
+
+
 # The path is an agent -----------------------------------------------------------------------------------------------
 
 
