@@ -44,7 +44,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             partial.unlink(missing_ok=True)
 
 
-def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
+def write_bytes(path: str | os.PathLike[str], data: bytes | memoryview) -> None:
     """Write `data` to `path` atomically."""
     with atomic_write(path) as file:
         file.write(data)
@@ -86,8 +86,9 @@ def check_format(header: Any, format_name: str, version: int, path: str | os.Pat
 def write_npz(path: str | os.PathLike[str], header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
     """Arrays and a JSON header (stored as the bytes of the member `header`) in an uncompressed .npz, atomically."""
     encoded = np.frombuffer(json.dumps(header).encode(), np.uint8)
-    with atomic_write(path) as file:
-        np.savez(file, header=encoded, **dict(arrays))  # type: ignore[arg-type]
+    archive = io.BytesIO()  # on a full disk NumPy's older releases leave an archive open whose __del__ then complains
+    np.savez(archive, header=encoded, **dict(arrays))  # type: ignore[arg-type]
+    write_bytes(path, archive.getbuffer())
 
 
 def read_npz(
