@@ -7,7 +7,7 @@ folded into the units that read the frames.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from a3cs_hw import arithmetic
 from a3cs_hw.files import UserError
-from a3cs_hw.fixed import Format
+from a3cs_hw.fixed import MAX_FRAC, Format
 from a3cs_hw.network import FRAME_FORMAT, IntegerNetwork, UnitFormats
 from a3cs_hw.units import FRAMES, Unit
 from a3cs_ref.config import option
@@ -87,14 +87,16 @@ def choose_formats(
     """Formats of every unit: weights where they lose least, outputs as calibrated, within what the hardware can do.
 
     The write-back only shifts right (fy <= fx + fw) and a residual is only shifted left (fr <= fx + fw): where a
-    calibrated frac is too fine for that, it is made coarser, which loses nothing that the sum could have held.
+    calibrated frac is too fine for that, it is made coarser, which loses nothing that the sum could have held. Weights are
+    kept coarser where sums would leave the accumulator.
     """
+    fracs = {name: max(-MAX_FRAC, min(frac, MAX_FRAC)) for name, frac in outputs.items()} | {FRAMES: FRAME_FORMAT.frac}
     weights = {}
     for unit in units:
         w = folded[unit.name][0]
         finest = finest_frac(float(np.abs(w).max()), config.bits)
-        weights[unit.name] = min(range(finest, finest + SEARCHED), key=lambda frac: squared_error(w, Format(config.bits, frac)))
-    fracs = dict(outputs) | {FRAMES: FRAME_FORMAT.frac}
+        best = min(range(finest, finest + SEARCHED), key=lambda frac: squared_error(w, Format(config.bits, frac)))
+        weights[unit.name] = min(best, MAX_FRAC, sum_frac(unit, *folded[unit.name], fracs, config) - fracs[unit.input])
     changed = True
     while changed:
         changed = False
@@ -107,6 +109,17 @@ def choose_formats(
         unit.name: UnitFormats(Format(config.bits, weights[unit.name]), Format(config.bits, fracs[unit.name]), config.acc_bits)
         for unit in units
     }
+
+
+def sum_frac(unit: Unit, w: np.ndarray, b: np.ndarray, fracs: Mapping[str, int], config: QuantizeConfig) -> int:
+    """The largest fx + fw with which no sum of the unit can leave the accumulator, whatever x and the residual are.
+
+    One bit is kept free, since rounding at most doubles a weight.
+    """
+    x = 2.0 ** (config.bits - 1 - fracs[unit.input]) if unit.input != FRAMES else 1.0  # the largest |x|
+    residual = 2.0 ** (config.bits - 1 - fracs[unit.residual]) if unit.residual else 0.0
+    largest = (np.abs(w).reshape(unit.M, -1).sum(axis=1) * x + np.abs(b)).max() + residual
+    return finest_frac(float(largest), config.acc_bits) - 1
 
 
 def convert(
