@@ -92,7 +92,7 @@ class Evaluator:
         samples, count = allocation.shape
         pairs = chunks.take((np.repeat(np.arange(samples), count), allocation.reshape(-1)))  # (S U,)
         units = self.arrays.take(np.tile(np.arange(count), samples))
-        cycles = pair_costs(units, pairs, self.space.ideal_memory, self.space.fill).cycles.reshape(samples, count)
+        cycles = self._cycles(indices, chunks, allocation)
         needs = _resident_needs(chunks, self.arrays, member)
         use, possible = _buffers(units, pairs, np.take_along_axis(needs, allocation, axis=1).reshape(-1))
         eight = (~member | self.eight_bit).all(axis=2)
@@ -107,6 +107,15 @@ class Evaluator:
             possible=possible.reshape(samples, count),
             limits=self.limits,
         )
+
+    def _cycles(self, indices: Array, chunks: ChunkArrays, allocation: Array) -> Array:
+        """Cycles of every unit on the chunk that it is allocated to, (S, U). A subclass may remember what it has seen."""
+        samples, units = (index.reshape(-1) for index in np.indices(allocation.shape))
+        return self.pair_cycles(units, chunks.take((samples, allocation.reshape(-1)))).reshape(allocation.shape)
+
+    def pair_cycles(self, units: Array, chunks: ChunkArrays) -> Array:
+        """Cycles of the units numbered `units` on these chunks, one each: int64 (B,)."""
+        return pair_costs(self.arrays.take(units), chunks, self.space.ideal_memory, self.space.fill).cycles
 
     def _chunks(self, indices: Array, used: Array) -> ChunkArrays:
         """The chunks of every design, each field (S, P)."""

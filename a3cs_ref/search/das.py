@@ -1,0 +1,242 @@
+"""DAS, the differentiable accelerator search of Eq. 9: categorical variables phi^m, hard Gumbel samples, no gradient of hw.
+
+    phi* = argmin_phi sum_m GS_hard(phi^m) L_hat,    L_hat = L_cost(hw({GS_hard(phi^m)}), net(alpha))
+
+Each accelerator parameter m (every choice of every chunk, and the chunk of every slot) has a vector phi^m; a design is one
+hard sample of each. L_cost is smooth in what is wrong with a design, so that infeasible designs teach:
+
+    L_cost = log |chunk cycles|_8 + w (sum max(0, log(use / limit)) + share of impossible units + ...)
+
+with the 8-norm over chunks in place of their maximum. Only feasible designs are ever returned, by their true figures, and the
+best one seen rather than argmax phi.
+
+`literal` follows Eq. 9 as it stands: one sample at a time, each parameter's choice penalised with L_hat through the softmax
+relaxation. Without a baseline the penalty falls on whatever is sampled; it is kept for comparison. `two-phase` is the default:
+1. Batches of S samples of softmax(phi / tau). Those in the best quarter are rewarded, the others penalised a little, so that
+   rewards sum to zero; an entropy bonus fades, Adam moves phi. phi learns the broad shape of good designs.
+2. Eq. 7's second path (K = 2) with persistent samples. R designs are in hand, each at a temperature of its own. For each a
+   second path is drawn (moves.py: mostly one parameter's, by hard Gumbel from phi) and evaluated; the design in hand is its
+   baseline: d = L' - L moves phi towards what was measured, and the second path is taken if d <= 0, or else with probability
+   exp(-d / temperature). Now and then designs at neighbouring temperatures change places if that suits both (replica exchange):
+   what hot designs find, cold ones refine. With das_step = 0 phase 2 is parallel tempering; with one design in hand as well
+   it is simulated annealing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from a3cs_ref.config import option
+from a3cs_ref.optim import Adam
+from a3cs_ref.search.moves import DRAWS, Moves, Row
+from a3cs_ref.search.problem import OBJECTIVES, Problem
+from a3cs_ref.search.trial import Trial
+
+WEIGHTS = (2.0, 4.0)  # w of L_cost in the two phases
+BEST_QUARTER = 4  # one sample in so many is rewarded in phase 1
+TAU = (1.0, 0.5)  # temperature of phase 1's samples, from beginning to end
+UNIFORM = 0.01  # share of phase 1's choices that do not ask phi
+ENTROPY = 0.1  # weight of the entropy bonus at the beginning; fades to 0
+LADDER = (0.07, 0.004)  # temperatures of the hottest and the coldest design in hand, in units of log cycles
+EXCHANGE = 20  # second paths of each design in hand between exchanges at neighbouring temperatures
+
+
+@dataclass
+class SearchConfig:
+    """How phi is searched."""
+
+    das_form: str = option("two-phase", "the recipe of search/das.py, or Eq. 9 as it stands", ("two-phase", "literal"))
+    das_objective: str = option("fps", "what a design is searched for: throughput, or the latency of one frame", OBJECTIVES)
+    das_samples: int = option(16, "designs evaluated in one co-search iteration, S")
+    das_lr: float = option(0.3, "Adam's learning rate for phi in phase 1 (and of the literal form)")
+    das_phase: float = option(0.15, "share of the budget in phase 1")
+    das_hands: int = option(4, "designs in hand in phase 2, R, each at its own temperature")
+    das_step: float = option(0.4, "step of phi towards a measured difference in phase 2; 0 is parallel tempering")
+
+
+class Das:
+    """phi and the designs in hand. Knows no network: every step is given the problem of the moment.
+
+    sizes: choices of every parameter (M,). hands: designs in hand in phase 2, R.
+    """
+
+    def __init__(self, sizes: np.ndarray, config: SearchConfig, rng: np.random.Generator, hands: int):
+        self.config, self.rng, self.sizes = config, rng, sizes
+        self.mask = np.arange(int(sizes.max())) < sizes[:, None]  # (M, choices): which entries of phi exist
+        self.phi = np.zeros(self.mask.shape)
+        self.adam = Adam(self.phi.shape)
+        self.proposals = 0  # second paths evaluated in phase 2
+        self._moves: Moves | None = None
+        self.hands: list[Row] = []  # none before phase 2; the hottest first
+        self.costs: list[float] = []  # L_cost of each
+        self.slowest: list[int] = []  # the chunk of each that takes longest
+        hottest, coldest = LADDER
+        steps = np.arange(hands - 1, -1, -1) / max(1, hands - 1)
+        self.ladder: list[float] = (coldest * (hottest / coldest) ** steps).tolist()
+
+    def step(self, trial: Trial, samples: int, progress: float) -> None:
+        """Evaluate `samples` designs after a share `progress` of the budget, and move phi by what they cost."""
+        if self.config.das_form == "literal":
+            for _ in range(samples):
+                self._literal(trial)
+        elif not self.hands and progress < self.config.das_phase:
+            self._batch(trial, samples, progress / self.config.das_phase)
+        else:
+            if not self.hands:
+                self.take_in_hand(trial)
+            self._second_paths(trial, samples)
+
+    def _literal(self, trial: Trial) -> None:
+        """One sample of Eq. 9 as it stands."""
+        noise = self.rng.gumbel(size=self.phi.shape)
+        row = np.where(self.mask, self.phi + noise, -np.inf).argmax(axis=1)
+        cost, _ = trial(row[None], WEIGHTS[0])
+        self.adam.step(self.phi, literal_gradient(self.phi, noise, self.mask, float(cost[0])), self.config.das_lr)
+
+    def _batch(self, trial: Trial, samples: int, share: float) -> None:
+        """Phase 1, after `share` of it: reward the best quarter of a batch."""
+        tau, bonus = TAU[0] + (TAU[1] - TAU[0]) * share, ENTROPY * (1 - share)
+        rows = self._draw(tau, samples)
+        cost, _ = trial(rows, WEIGHTS[0])
+        penalty = np.full(samples, 1.0)
+        best = max(1, samples // BEST_QUARTER)
+        penalty[np.argsort(cost, kind="stable")[:best]] = -(samples - best) / best  # sums to zero: no baseline is needed
+        gradient = np.zeros_like(self.phi)
+        np.add.at(gradient, (np.arange(rows.shape[1]), rows), penalty[:, None] / (BEST_QUARTER - 1) / samples)
+        gradient += bonus * entropy_gradient(self.probabilities(tau))
+        self.adam.step(self.phi, self._of_active(gradient, trial.problem), self.config.das_lr)
+
+    def _of_active(self, gradient: np.ndarray, problem: Problem) -> np.ndarray:
+        """The gradient, with rows of parameters that do not matter to this problem set to zero."""
+        kept = np.zeros_like(gradient)
+        kept[problem.active] = gradient[problem.active]
+        return kept
+
+    def _draw(self, tau: float, count: int) -> np.ndarray:
+        """Hard Gumbel samples of every parameter, (count, M): argmax of phi / tau + g; a few are uniform."""
+        noise = self.rng.gumbel(size=(count, *self.phi.shape))
+        rows = np.where(self.mask, self.phi / tau + noise, -np.inf).argmax(axis=2)
+        uniform = self.rng.integers(0, self.sizes, rows.shape)
+        return np.where(self.rng.random(rows.shape) < UNIFORM, uniform, rows)
+
+    def take_in_hand(self, trial: Trial, start: np.ndarray | None = None) -> None:
+        """Begin phase 2 from a design (M,), by default the best feasible one, else the most probable: R of it, and phi = 0."""
+        if start is None:
+            start = trial.best if trial.best is not None else self.most_probable
+        self.hands = [start.tolist()] * len(self.ladder)
+        self.phi[:] = 0
+        self.look_again(trial)
+
+    def go_on_from(self, other: Das) -> None:
+        """Take over phi and the designs in hand of another search, which may have had more or fewer. `look_again` follows."""
+        self.phi = other.phi.copy()
+        if other.hands:
+            self.hands = [other.hands[r * len(other.hands) // len(self.ladder)] for r in range(len(self.ladder))]
+
+    def look_again(self, trial: Trial, beside: Sequence[Row] = ()) -> None:
+        """Evaluate the designs in hand, and others beside them, on the problem of this trial: those that differ, each once."""
+        different = list(dict.fromkeys(map(tuple, [*self.hands, *beside])))
+        if not different:
+            return
+        costs, found = trial(np.array(different), WEIGHTS[1])
+        place = [different.index(tuple(hand)) for hand in self.hands]
+        self.costs = costs[place].tolist()
+        self.slowest = found.chunk_cycles.argmax(axis=1)[place].tolist()
+
+    def _second_paths(self, trial: Trial, samples: int) -> None:
+        """Phase 2: second paths of the designs in hand in turn, evaluated together. All of them teach phi.
+
+        The cheapest of each design's second paths may be taken: with many of them, what is taken is seldom good for this
+        network alone, which matters while networks change.
+        """
+        problem, turns = trial.problem, [number % len(self.hands) for number in range(samples)]
+        if self._moves is None or self._moves.problem is not problem:
+            self._moves = Moves(problem)
+        focus = self.config.das_objective == "fps"
+        uniform = self.rng.random((samples, DRAWS + 1)).tolist()
+        noise = self.rng.gumbel(size=(samples, self.phi.shape[1]))
+        candidates = [
+            self._moves.propose(self.hands[r], self.slowest[r] if focus else -1, self.phi, self.ladder[r], g, u)
+            for r, g, u in zip(turns, noise, uniform, strict=True)
+        ]
+        found_costs, found = trial(np.array([row for row, _ in candidates]), WEIGHTS[1])
+        costs = found_costs.tolist()
+        slowest = found.chunk_cycles.argmax(axis=1).tolist()
+        best: dict[int, int] = {}  # the cheapest second path of each design in hand
+        for number, (r, (row, m)) in enumerate(zip(turns, candidates, strict=True)):
+            if m >= 0:
+                self._learn(m, self.hands[r][m], row[m], costs[number] - self.costs[r])
+            if costs[number] < costs[best.setdefault(r, number)]:
+                best[r] = number
+        for r, number in best.items():
+            d = costs[number] - self.costs[r]
+            if d <= 0 or uniform[number][DRAWS] < math.exp(-d / self.ladder[r]):
+                self.hands[r], self.costs[r], self.slowest[r] = candidates[number][0], costs[number], slowest[number]
+        every = EXCHANGE * len(self.hands)
+        self.proposals += samples
+        if self.proposals // every != (self.proposals - samples) // every:
+            self._exchange()
+
+    def _learn(self, m: int, current: int, other: int, d: float) -> None:
+        """phi[m, k'] moves towards phi[m, k] - d: what was measured of the second path k' beside the path k in hand."""
+        phi = self.phi[m]
+        phi[other] += self.config.das_step * (phi[current] - d - phi[other])
+
+    def _exchange(self) -> None:
+        """Designs at neighbouring temperatures change places, by Metropolis' rule for the pair."""
+        for r, draw in enumerate(self.rng.random(len(self.hands) - 1).tolist()):
+            suits = (1 / self.ladder[r] - 1 / self.ladder[r + 1]) * (self.costs[r] - self.costs[r + 1])
+            if draw < math.exp(min(0.0, suits)):
+                for values in (self.hands, self.costs, self.slowest):
+                    values[r], values[r + 1] = values[r + 1], values[r]
+
+    def probabilities(self, tau: float = 1.0) -> np.ndarray:
+        """softmax(phi / tau) of every parameter, (M, choices); 0 where a choice does not exist."""
+        return softmax(np.where(self.mask, self.phi / tau, -np.inf))
+
+    @property
+    def most_probable(self) -> np.ndarray:
+        """argmax phi of every parameter, (M,): a design that may be infeasible."""
+        return np.where(self.mask, self.phi, -np.inf).argmax(axis=1)
+
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Header entries and arrays of a checkpoint; the generator is its owner's. `look_again` follows a restore."""
+        arrays = {"phi": self.phi, **{f"adam_{name}": value for name, value in self.adam.state().items()}}
+        arrays["hands"] = np.array(self.hands, np.int64).reshape(-1, len(self.sizes))
+        return {"proposals": self.proposals}, arrays
+
+    def restore(self, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+        """Go on from a checkpoint."""
+        self.proposals, self.phi, self.hands = header["proposals"], arrays["phi"].copy(), arrays["hands"].tolist()
+        self.adam.load({name[5:]: value for name, value in arrays.items() if name.startswith("adam_")})
+
+
+def softmax(scores: np.ndarray) -> np.ndarray:
+    """softmax along the last axis; -inf gives 0."""
+    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return weights / weights.sum(axis=-1, keepdims=True)
+
+
+def literal_gradient(phi: np.ndarray, noise: np.ndarray, mask: np.ndarray, cost: float, tau: float = 1.0) -> np.ndarray:
+    """d/dphi of sum_m GS_hard(phi^m) L_hat for one sample, straight through the relaxation q = softmax((phi + g) / tau).
+
+    phi, noise g, mask (M, choices). With k the sampled choice of m, GS_hard(phi^m) is q[m, k] and L_hat a constant:
+        d/dphi[m, i] = L_hat q[m, k] ([i = k] - q[m, i]) / tau
+    """
+    scores = np.where(mask, (phi + noise) / tau, -np.inf)
+    q = softmax(scores)
+    parameters, k = np.arange(len(phi)), scores.argmax(axis=1)
+    gradient = -q[parameters, k][:, None] * q
+    gradient[parameters, k] += q[parameters, k]
+    return cost * gradient / tau
+
+
+def entropy_gradient(p: np.ndarray) -> np.ndarray:
+    """Gradient of minus the entropy, sum p log p, by the logits of p (M, choices)."""
+    logs = np.log(np.maximum(p, 1e-12))
+    return p * (logs - (p * logs).sum(axis=1, keepdims=True))
