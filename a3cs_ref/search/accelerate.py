@@ -35,7 +35,8 @@ def accelerate(network: str, board: str, chunks: int, evaluations: int, seed: in
         raise UserError("accelerate needs at least 1 evaluation and 1 chunk")
     units, bits = units_of(network)
     slots = [unit.name for unit in units]
-    found = search_design(units, slots, BOARDS[board], evaluations, generator(seed, "accelerate"), chunks=chunks)
+    rng = generator(seed, "accelerate")
+    found = search_design(units, slots, BOARDS[board], evaluations, rng, chunks=chunks, bits=bits)
     cost = cost_document(predict(units, found.design, bits), ideal_memory(units, found.design, bits), found.design)
     random = predict(units, found.random_design, bits).epoch if found.random_design else None
     document = {"network": network, "evaluations": evaluations, "cost": cost, "random_search_epoch": random}
