@@ -52,10 +52,10 @@ class SearchConfig:
 
     das_form: str = option("two-phase", "the recipe of search/das.py, or Eq. 9 as it stands", ("two-phase", "literal"))
     das_objective: str = option("fps", "what a design is searched for: throughput, or the latency of one frame", OBJECTIVES)
-    das_samples: int = option(16, "designs evaluated in one co-search iteration, S")
+    das_samples: int = option(16, "designs evaluated in one co-search iteration, S", least=1)
     das_lr: float = option(0.3, "Adam's learning rate for phi in phase 1 (and of the literal form)")
     das_phase: float = option(0.15, "share of the budget in phase 1")
-    das_hands: int = option(4, "designs in hand in phase 2, R, each at its own temperature")
+    das_hands: int = option(4, "designs in hand in phase 2, R, each at its own temperature", least=1)
     das_step: float = option(0.4, "step of phi towards a measured difference in phase 2; 0 is parallel tempering")
 
 
