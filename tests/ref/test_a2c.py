@@ -82,8 +82,8 @@ def test_run_repeats_itself():
     """The same seed gives another run: a draw that comes from no named generator, or arithmetic that depends on chance."""
     finals = []
     for seed in (0, 0, 1):
-        trainer = Trainer(TrainConfig(game="catch", steps=120, seed=seed, rollout=RolloutConfig(num_envs=4)))
-        while trainer.player.steps < 120:
+        trainer = Trainer(TrainConfig(game="catch", steps=40, seed=seed, rollout=RolloutConfig(num_envs=4)))
+        while trainer.player.steps < 40:
             trainer.iterate()
         finals.append(trainer.weights())
     assert all(np.array_equal(finals[0][name], finals[1][name]) for name in finals[0])

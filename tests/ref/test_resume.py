@@ -16,13 +16,14 @@ from resume_child import go
 
 from a3cs_ref.checkpoint import RunFolder, load_checkpoint, save_checkpoint
 from a3cs_ref.config import to_dict
+from a3cs_ref.kernels import chosen, reference
 from a3cs_ref.nn.build import build_network
 from a3cs_ref.rl.a2c import TrainConfig
 from a3cs_ref.rl.losses import LossConfig
 from a3cs_ref.rl.rollout import RolloutConfig
 
 CHILD = Path(__file__).with_name("resume_child.py")
-STEPS = 240  # 40 rollouts of 6 agent steps
+STEPS = 240 if chosen() is not reference else 120  # 40 rollouts of 6 agent steps, or 20 slow ones
 
 
 def config_of(game, num_envs, renew_every, **changes):
