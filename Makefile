@@ -26,7 +26,7 @@ lint: $(VENV)/test
 	$(BIN)/mypy
 
 bench: $(VENV)/test
-	$(BIN)/python tools/bench.py all
+	$(BIN)/python tools/bench.py kernels
 
 golden: $(VENV)/test
 	$(BIN)/a3cs golden generate --out golden
