@@ -22,7 +22,7 @@ from a3cs_ref.config import option
 from a3cs_ref.nn.actor_critic import ActorCritic
 
 BATCH = 50  # frames a forward pass
-SAMPLED = 100_000  # values of a map, evenly spaced, on which fracs are compared
+SAMPLED = 100_000  # values of a map, evenly spaced, on which the rounding of fracs is compared
 SEARCHED = 4  # fracs tried from the one that holds the largest value upwards (clipping outliers may be worth a finer step)
 
 
@@ -73,12 +73,24 @@ def calibrate(agent: ActorCritic, frames: np.ndarray, bits: int) -> dict[str, in
             largest[name] = max(largest[name], float(np.abs(maps[name]).max()))
     candidates = {name: [finest_frac(top, bits) + extra for extra in range(SEARCHED)] for name, top in largest.items()}
     errors = {name: np.zeros(SEARCHED) for name in largest}
-    for batch in batches[:2]:
+    for batch in batches:
         maps = agent.maps(batch)
         for name, fracs in candidates.items():
-            values = maps[name].ravel()[:: max(1, maps[name].size // SAMPLED)]
-            errors[name] += [squared_error(values, Format(bits, frac)) for frac in fracs]
+            errors[name] += frac_errors(maps[name].ravel(), fracs, bits)
     return {name: candidates[name][int(np.argmin(errors[name]))] for name in largest}
+
+
+def frac_errors(values: np.ndarray, fracs: Sequence[int], bits: int) -> list[float]:
+    """Sum of (value - quantised value)^2 for each frac: what is clipped on all values, for it is rare; rounding on a sample."""
+    step = max(1, len(values) // SAMPLED)
+    size, sample = np.abs(values), values[::step]
+    errors = []
+    for frac in fracs:
+        words = Format(bits, frac)
+        top = words.max * words.lsb
+        rounded, clipped = sample[np.abs(sample) <= top], values[size > top]
+        errors.append(step * squared_error(rounded, words) + squared_error(clipped, words))
+    return errors
 
 
 def choose_formats(
