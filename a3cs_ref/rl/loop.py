@@ -58,7 +58,7 @@ def run(learner: Learner, folder: RunFolder, resume: bool, report: Report) -> bo
     with interruptible() as interrupt:
         while learner.player.steps < learner.config.steps and not interrupt.requested:
             before = learner.player.steps
-            interval.add(learner.iterate())
+            interval.add(_finite(learner.iterate(), learner.player.steps))
             finished = learner.player.steps >= learner.config.steps
             if finished or _crossed(before, learner.player.steps, learner.config.log_every):
                 row = interval.row(learner.player) | learner.snapshot()
@@ -70,6 +70,14 @@ def run(learner: Learner, folder: RunFolder, resume: bool, report: Report) -> bo
                 _save(learner, folder, best)
         _save(learner, folder, best)
     return learner.player.steps >= learner.config.steps
+
+
+def _finite(terms: dict[str, float], step: int) -> dict[str, float]:
+    """The terms; UserError if one is not finite: the run has diverged, and its last checkpoint must not be overwritten."""
+    odd = [name for name, value in terms.items() if not np.isfinite(value)]
+    if odd:
+        raise UserError(f"diverged at agent step {step:,}: {odd[0]} is {terms[odd[0]]}; the last checkpoint is kept, lower --lr")
+    return terms
 
 
 def _crossed(before: int, after: int, every: int) -> bool:

@@ -9,10 +9,12 @@ from agents import BallTeacher, relative, small_agent, small_trainer
 from a3cs_hw.files import UserError
 from a3cs_ref.autodiff.ops import log_softmax
 from a3cs_ref.autodiff.tensor import Tape
+from a3cs_ref.checkpoint import RunFolder, load_checkpoint
 from a3cs_ref.kernels import chosen, reference
 from a3cs_ref.nn.build import build_network
 from a3cs_ref.optim import OptimConfig
 from a3cs_ref.rl.a2c import TrainConfig, Trainer, make_targets, rollout_loss
+from a3cs_ref.rl.loop import run
 from a3cs_ref.rl.losses import LossConfig, task_loss
 from a3cs_ref.rl.rollout import Player, RolloutConfig
 
@@ -155,3 +157,17 @@ def test_atari_rollout(threads):
     rollout = player.collect(agent, Tape())
     again, _ = agent(rollout.frames.reshape(-1, 4, 84, 84))
     assert np.allclose(np.concatenate([logits.data for logits in rollout.logits]), again.data, rtol=1e-9)
+
+
+def test_divergence_stops_the_run_and_keeps_the_checkpoint(tmp_path):
+    """A run whose parameters became NaN must say so in one line, and must not overwrite the checkpoint it could go back to."""
+    config = TrainConfig(game="catch", steps=4_000, checkpoint_every=80, log_every=120, rollout=RolloutConfig(num_envs=8))
+    trainer, folder = small_trainer(config), RunFolder(tmp_path)
+
+    def spoil(row):
+        trainer.agent.parameters()["fc.w"].data[0, 0] = np.nan
+
+    with pytest.raises(UserError, match="diverged at agent step 160: .* lower --lr"):
+        run(trainer, folder, False, spoil)
+    _, arrays = load_checkpoint(folder.checkpoint)
+    assert np.isfinite(arrays["theta/fc.w"]).all()
