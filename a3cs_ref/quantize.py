@@ -23,6 +23,7 @@ from a3cs_ref.nn.actor_critic import ActorCritic
 
 BATCH = 50  # frames a forward pass
 SAMPLED = 100_000  # values of a map, evenly spaced, on which the rounding of fracs is compared
+HEADROOM = 2.0  # times the largest value seen, which words of 16 bits can spare
 SEARCHED = 4  # fracs tried from the one that holds the largest value upwards (clipping outliers may be worth a finer step)
 
 
@@ -61,9 +62,11 @@ def fold(agent: ActorCritic) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 
 def calibrate(agent: ActorCritic, frames: np.ndarray, bits: int) -> dict[str, int]:
-    """The frac of every unit's output: where rounding and clipping together lose least on these frames (B, 4, 84, 84).
+    """The frac of every unit's output, from these frames (B, 4, 84, 84).
 
-    Candidates start at the finest frac that clips nothing and get finer. Error: sum of (y - quantised y)^2.
+    16 bits: the finest frac that holds HEADROOM times the largest value; clipping a larger one in play would cost far more than
+    the bit that is spared. 8 bits: where rounding and clipping together lose least, the sum of (y - quantised y)^2; candidates
+    start at the finest frac that clips nothing and get finer.
     """
     batches = [frames[first : first + BATCH] for first in range(0, len(frames), BATCH)]
     largest = dict.fromkeys((unit.name for unit in agent.units), 0.0)
@@ -71,6 +74,8 @@ def calibrate(agent: ActorCritic, frames: np.ndarray, bits: int) -> dict[str, in
         maps = agent.maps(batch)
         for name in largest:
             largest[name] = max(largest[name], float(np.abs(maps[name]).max()))
+    if bits > 8:
+        return {name: finest_frac(HEADROOM * top, bits) for name, top in largest.items()}
     candidates = {name: [finest_frac(top, bits) + extra for extra in range(SEARCHED)] for name, top in largest.items()}
     errors = {name: np.zeros(SEARCHED) for name in largest}
     for batch in batches:
