@@ -19,13 +19,13 @@ MIXED = ["conv3", "ir3e1", "ir3e3", "skip", "skip", "conv5", "ir5e1", "ir3e5", "
 NETS = {"vanilla": {"net": "vanilla"}, "resnet14": {"net": "resnet14"}, "agent": {"net": "agent", "operators": MIXED}}
 
 # max |delta logit| as a share of the logits' spread, by (bits, norm): about three times what was measured.
-BOUNDS = {(16, "none"): 0.005, (16, "bn"): 0.015, (8, "none"): 0.3, (8, "bn"): 0.5}
+BOUNDS = {(16, "none"): 0.003, (16, "bn"): 0.008, (8, "none"): 0.3, (8, "bn"): 0.6}
 
 
 @pytest.fixture(scope="module")
 def frames():
-    """64 real frames of catch, in random order: half for calibration, half to compare on."""
-    found = collect_frames(random_policy(3), "catch", 64, seed=0)
+    """24 real frames of catch, in random order: half for calibration, half to compare on."""
+    found = collect_frames(random_policy(3), "catch", 24, seed=0)
     return np.random.default_rng(0).permuted(found, axis=0)
 
 
@@ -50,18 +50,18 @@ def test_integer_agrees_with_float(net, norm, frames):
     that the integer network plays another game than the agent."""
     agent = agent_of(net, norm)
     if norm == "bn":
-        agent.update_statistics(frames[:16], 1.0)
-    spread = np.ptp(agent(frames[32:])[0].data)
+        agent.update_statistics(frames[:8], 1.0)
+    spread = np.ptp(agent(frames[12:])[0].data)
     deltas = {}
     for bits in (16, 8):
-        integer = quantize.quantize(agent, frames[:32], QuantizeConfig(bits=bits), {"game": "catch"})
+        integer = quantize.quantize(agent, frames[:12], QuantizeConfig(bits=bits), {"game": "catch"})
         integer.validate()
         assert {width for words in integer.formats.values() for width in (words.w.bits, words.y.bits)} == {bits}
-        found = quantize.agreement(agent, integer, frames[32:])
+        found = quantize.agreement(agent, integer, frames[12:])
         deltas[bits] = found.max_delta_logit / spread
-        assert found.frames == 32 and found.accumulator_overflows == 0
+        assert found.frames == 12 and found.accumulator_overflows == 0
         assert deltas[bits] < BOUNDS[bits, norm]
-        assert found.greedy >= (0.95 if bits == 16 else 0.8)
+        assert found.greedy >= (0.9 if bits == 16 else 0.6)
     assert deltas[16] < deltas[8]
 
 
@@ -70,8 +70,8 @@ def test_every_map_agrees(norm, frames):
     """One unit is wrong and later ones hide it."""
     agent = agent_of("agent", norm)
     randomise_statistics(agent, np.random.default_rng(1))
-    integer = quantize.quantize(agent, frames[:8], QuantizeConfig(), {})
-    outputs, maps = arithmetic.run(integer, frames[:8], keep=True), agent.maps(frames[:8])
+    integer = quantize.quantize(agent, frames[:4], QuantizeConfig(), {})
+    outputs, maps = arithmetic.run(integer, frames[:4], keep=True), agent.maps(frames[:4])
     for unit in agent.units:
         expected = maps[unit.name]
         got = outputs.maps[unit.name] * integer.formats[unit.name].y.lsb
@@ -84,7 +84,7 @@ def test_every_map_agrees(norm, frames):
 def test_float_weights_fold_to_the_same_function(frames):
     """The fold is not exact: 256/255 of the frames left out or applied twice, or normalisation folded with other statistics."""
     agent = agent_of("vanilla", "bn")
-    agent.update_statistics(frames[:16], 1.0)
+    agent.update_statistics(frames[:8], 1.0)
     w, b = quantize.fold(agent)["conv1"]  # (M, N, 8, 8), (M,)
     words = frames[:1].astype(np.float64) / 256  # what the hardware reads: frac 8
     patch = words[0, :, 8:16, 12:20]
@@ -110,19 +110,19 @@ def scaled(net, rng, widest):
 
 
 @pytest.mark.parametrize("bits, acc_bits", [(16, 48), (16, 32), (8, 48), (8, 32)])
-@pytest.mark.parametrize("net, widest", [("agent", 3), ("vanilla", 12)])
-def test_formats_suit_the_hardware_at_any_scale(net, widest, bits, acc_bits, frames):
+@pytest.mark.parametrize("net, widest, seeds", [("agent", 3, 1), ("vanilla", 12, 3)])
+def test_formats_suit_the_hardware_at_any_scale(net, widest, seeds, bits, acc_bits, frames):
     """Layers of very different scales get a shift that the write-back does not have (it only shifts right, by less than the
     accumulator), a residual that would have to be shifted right, or sums that leave the accumulator."""
-    for seed in range(3):
+    for seed in range(seeds):
         agent = scaled(net, np.random.default_rng(seed), widest)
-        integer = quantize.quantize(agent, frames[:4], QuantizeConfig(bits=bits, acc_bits=acc_bits, calibration=4), {})
+        integer = quantize.quantize(agent, frames[:2], QuantizeConfig(bits=bits, acc_bits=acc_bits), {})
         integer.validate()
         for unit in integer.units:
             assert 0 <= integer.shift(unit) < acc_bits
             if unit.residual:
                 assert integer.residual_format(unit).frac <= integer.input_format(unit).frac + integer.formats[unit.name].w.frac
-        assert arithmetic.total(arithmetic.run(integer, frames[4:8]).counters).accumulator_overflows == 0
+        assert arithmetic.total(arithmetic.run(integer, frames[2:4]).counters).accumulator_overflows == 0
 
 
 @pytest.mark.parametrize("w, b", [(1e-9, 1.0), (1e-30, 1e3), (0.0, 0.0), (0.0, 5.0), (1e4, 1e-4)])
@@ -142,9 +142,9 @@ def test_layers_that_say_almost_nothing(w, b, frames):
 def test_accumulators_of_32_bits_serve(frames):
     """The other accumulator that DSP slices offer overflows on 16-bit words, and the agent plays another game."""
     agent = agent_of("vanilla")
-    integer = quantize.quantize(agent, frames[:32], QuantizeConfig(acc_bits=32), {})
-    found = quantize.agreement(agent, integer, frames[32:])
-    assert found.accumulator_overflows == 0 and found.max_delta_logit < 0.1 * np.ptp(agent(frames[32:])[0].data)
+    integer = quantize.quantize(agent, frames[:12], QuantizeConfig(acc_bits=32), {})
+    found = quantize.agreement(agent, integer, frames[12:])
+    assert found.accumulator_overflows == 0 and found.max_delta_logit < 0.1 * np.ptp(agent(frames[12:])[0].data)
 
 
 @pytest.mark.parametrize("bits", [0, 1, 4, 12, 32])
@@ -175,15 +175,17 @@ def test_words_are_the_nearest():
 
 
 def test_calibration_clips_only_where_it_pays(frames):
-    """One outlier makes every other value of a map coarse, or calibration clips where it loses more than it gains."""
+    """With 8 bits one outlier makes every other value of a map coarse, or clipping loses more than it gains; with 16 bits a
+    value somewhat larger than any seen in calibration is clipped, or more than two bits are wasted."""
     agent = agent_of("vanilla")
-    maps = agent.maps(frames[:32])
-    for bits in (8, 16):
-        for name, frac in quantize.calibrate(agent, frames[:32], bits).items():
-            values = maps[name].ravel()
-            finest = quantize.finest_frac(float(np.abs(values).max()), bits)
-            error = quantize.squared_error(values, Format(bits, frac))
-            assert finest <= frac and error <= 1.01 * quantize.squared_error(values, Format(bits, finest)) + 1e-12
+    maps = {name: values.ravel() for name, values in agent.maps(frames[:12]).items()}
+    finest = {bits: {n: quantize.finest_frac(float(np.abs(v).max()), bits) for n, v in maps.items()} for bits in (8, 16)}
+    for name, frac in quantize.calibrate(agent, frames[:12], 8).items():
+        error, unclipped = (quantize.squared_error(maps[name], Format(8, f)) for f in (frac, finest[8][name]))
+        assert finest[8][name] <= frac and error <= 1.01 * unclipped + 1e-12
+    for name, frac in quantize.calibrate(agent, frames[:12], 16).items():
+        words = Format(16, frac)
+        assert 1.9 * np.abs(maps[name]).max() <= words.max * words.lsb and frac >= finest[16][name] - 1
 
 
 def test_a_single_outlier_is_seen():
@@ -203,7 +205,9 @@ def test_agreement_counts_what_differs(frames):
     integer = quantize.quantize(agent, frames[:8], QuantizeConfig(), {})
     assert next(unit for unit in integer.units if unit.name == "conv1").input == FRAMES
     integer.biases["logits"] = integer.biases["logits"].copy()
-    integer.biases["logits"][2] += 1 << 40  # the third action always wins now, by saturation
-    found = quantize.agreement(agent, integer, frames[8:60])
-    same = (agent(frames[8:60])[0].data.argmax(axis=1) == 2).mean()
-    assert found.greedy == pytest.approx(same) and found.saturations > 0 and found.max_delta_logit > 1
+    logits = agent(frames[8:])[0].data
+    winner = int(logits.argmax(axis=1)[0] == 0)  # another action than the agent's first
+    integer.biases["logits"][winner] += 1 << 40  # it always wins now, by saturation
+    found, lsb = quantize.agreement(agent, integer, frames[8:]), integer.formats["logits"].y.lsb
+    assert found.greedy == pytest.approx((logits.argmax(axis=1) == winner).mean()) and found.greedy < 1
+    assert found.max_delta_logit == pytest.approx(32767 * lsb - logits[:, winner].min(), rel=1e-3) and found.saturations == 16
