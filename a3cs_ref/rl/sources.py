@@ -50,11 +50,13 @@ def find(name: str) -> Path:
         return checkpoint
     if path.exists():
         return path
-    matches = [file for stem, file in shipped().items() if stem.startswith(name)]
+    known = shipped()
+    matches = [name] if name in known else [stem for stem in known if stem.startswith(name)]
     if len(matches) == 1:
-        return matches[0]
-    known = ", ".join(shipped()) or "none"
-    raise UserError(f"no run, file or shipped agent {name!r}" + (" (ambiguous)" if matches else "") + f"; shipped: {known}")
+        return known[matches[0]]
+    if matches:
+        raise UserError(f"{name!r} may be any of {', '.join(matches)}; give more of the name")
+    raise UserError(f"no run, file or shipped agent {name!r}; shipped: {', '.join(known) or 'none'}")
 
 
 def load_agent(name: str) -> ActorCritic:
