@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 
@@ -20,6 +21,7 @@ from a3cs_ref.nn.supernet import SuperNet
 from a3cs_ref.report.run import read_run
 from a3cs_ref.rl import loop
 from a3cs_ref.rl.a2c import TrainConfig, Trainer
+from a3cs_ref.rl.evaluate import collect_frames
 from a3cs_ref.rl.rollout import RolloutConfig
 from a3cs_ref.rl.sources import agent_from, load_agent
 from a3cs_ref.search import derive
@@ -110,6 +112,7 @@ def test_deriving_again_gives_the_same_files(search, derived, tmp_path):
 def test_statistics_are_taken_anew_for_the_derived_agent(tmp_path, monkeypatch):
     """With bn the agent keeps statistics that hundreds of other paths have left behind, or loses learned weights."""
     monkeypatch.setattr(derive, "RECALIBRATION", (2, 6))
+    monkeypatch.setattr(derive, "collect_frames", functools.partial(collect_frames, envs=1))
     folder = searched(tmp_path / "bn", "bn")
     derive.derive_agent(folder, 50)
     before = agent_from(*load_checkpoint(folder / "checkpoint.npz"), "here")
