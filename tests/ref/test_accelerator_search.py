@@ -66,7 +66,7 @@ def test_the_same_generator_gives_the_same_designs():
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("before", [1, 4, 12])
 def test_goes_on_from_a_checkpoint(form, before, tmp_path):
-    """phi, Adam's moments, the designs in hand, the best one or the generator are lost between two sessions, in phase 1, at
+    """phi, Adam's moments, the designs in hand, the best one or the generator are lost when a run stops, in phase 1, at
     its end, or in phase 2; or the state does not survive JSON and .npz."""
     networks = random_networks(17)
     search, again = new_search(5, 20, das_form=form), new_search(99, 20, das_form=form)
