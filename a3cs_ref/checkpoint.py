@@ -56,9 +56,11 @@ class RunFolder:
         if not self.config.exists():
             raise UserError(f"{self.path} holds no run to resume; start it without --resume")
         document = read_json(self.config, *RUN)
-        if document.get("kind") != kind or "config" not in document:
+        if document.get("kind") != kind:
             found = document.get("kind")
             raise UserError(f"{self.path} holds a run of {found}, not of {kind}; resume it with that command")
+        if not isinstance(document.get("config"), dict):
+            raise UserError(f"{self.config}: holds no configuration; restore the file or start anew")
         return document["config"]
 
     def log(self, row: Mapping[str, Any]) -> None:
@@ -73,7 +75,11 @@ class RunFolder:
         """The rows logged so far."""
         if not self.progress.exists():
             return []
-        return [json.loads(line) for line in read_bytes(self.progress).decode().splitlines() if line.endswith("}")]
+        lines = read_bytes(self.progress).decode(errors="replace").splitlines()
+        try:
+            return [json.loads(line) for line in lines if line.endswith("}")]  # a kill may have cut the last one short
+        except ValueError as error:
+            raise UserError(f"{self.progress}: a damaged row ({error}); remove the line or restore the file") from error
 
     def forget_after(self, step: int) -> None:
         """Drop rows later than the checkpoint: the resumed run writes them again."""

@@ -274,6 +274,17 @@ def test_truncated_checkpoints(size, here):
     assert files(here) == before
 
 
+def test_damaged_run_files(here):
+    """A run whose configuration or log was damaged ends in a traceback when it is resumed."""
+    resume = ("train", "--out", "teacher", "--resume")
+    (here / "teacher" / "progress.jsonl").write_text('{"step": 8}\n{"step": oops}\n')
+    assert "progress.jsonl: a damaged row" in a3cs(*resume).err.splitlines()[-1]
+    run = '{"format": "a3cs-run", "kind": "train", "version": '
+    for text, said in (("{", "not a JSON document"), (run + "1}", "no configuration"), (run + "2}", "version 2 is unknown")):
+        (here / "teacher" / "config.json").write_text(text)
+        refused(a3cs(*resume), said)
+
+
 def test_the_same_command_resumes(here):
     """The command that began a run, with --resume added, is refused, or does something to a finished run."""
     before = (here / "teacher" / "checkpoint.npz").read_bytes()
