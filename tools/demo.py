@@ -24,8 +24,8 @@ from a3cs_ref.cli import main as a3cs
 
 # Agent steps and sizes of the links: (full, tiny).
 SIZES = {
-    "search_steps": (16_000, 400),
-    "retrain_steps": (16_000, 400),
+    "search_steps": (12_000, 400),
+    "retrain_steps": (12_000, 400),
     "evaluations": (20_000, 2_000),
     "episodes": (10, 10),
     "calibration": (256, 64),
