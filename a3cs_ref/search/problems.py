@@ -30,7 +30,7 @@ ALEXNET_TN = (1, 2, 3, 4, 6, 7, 8, 9, 12, 16)
 ALEXNET_TM = (8, 16, 19, 24, 32, 48, 64, 96)
 ALEXNET_UNITS = 448  # MAC units of Multi-CLP's fp32 design on the 485T
 
-# Exact optimum of A (by dynamic programming: tests/ref/partition_oracle.py) and BR; the best design known for BG.
+# Exact optimum of A (by dynamic programming over what each chunk holds) and BR; the best design known for BG.
 REFERENCES = {"A": 1_530_900, "BR": 55_566, "BG": 61_986}
 
 
