@@ -63,6 +63,13 @@ def test_the_same_generator_gives_the_same_designs():
     assert runs[0] != [new_search(4).update(units).to_json() for units in random_networks(7)]
 
 
+def assert_same(search, other):
+    """Two searches have the same state."""
+    (header, arrays), (other_header, others) = search.state(), other.state()
+    assert json.dumps(header) == json.dumps(other_header)
+    assert arrays.keys() == others.keys() and all(np.array_equal(arrays[name], others[name]) for name in arrays)
+
+
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("before", [1, 4, 12])
 def test_goes_on_from_a_checkpoint(form, before, tmp_path):
@@ -75,11 +82,10 @@ def test_goes_on_from_a_checkpoint(form, before, tmp_path):
     header, arrays = search.state()
     write_npz(tmp_path / "state.npz", header, arrays)
     again.restore(*read_npz(tmp_path / "state.npz"))
+    assert_same(again, search)
     for units in networks[before:]:
         assert again.update(units).to_json() == search.update(units).to_json()
-    (header, arrays), (other_header, other) = search.state(), again.state()
-    assert json.dumps(header) == json.dumps(other_header)
-    assert arrays.keys() == other.keys() and all(np.array_equal(arrays[name], other[name]) for name in arrays)
+    assert_same(again, search)
 
 
 def test_restoring_does_not_share_arrays():

@@ -78,9 +78,9 @@ def test_whose_turn_it_is(scheme):
 def test_one_sample_serves_acting_update_and_cost():
     """theta learns on another path than the one that acted, or the accelerator is searched for a third: off-policy, and Eq. 5
     would have two different net(alpha)."""
-    search = searching(3, alpha_hold=0)
+    search = searching(5, alpha_hold=0.4)  # held for two iterations, then with the relaxed weights of Eq. 7
     seen = networks_and_designs(search)
-    for _ in range(3):
+    for _ in range(5):
         before, _ = parts(search)
         search.iterate()
         after, _ = parts(search)

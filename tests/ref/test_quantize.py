@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from agents import randomise_statistics
+from agents import randomise_statistics, small_units
 
 from a3cs_hw import arithmetic, network
 from a3cs_hw.files import UserError
@@ -123,6 +123,28 @@ def test_formats_suit_the_hardware_at_any_scale(net, widest, seeds, bits, acc_bi
             if unit.residual:
                 assert integer.residual_format(unit).frac <= integer.input_format(unit).frac + integer.formats[unit.name].w.frac
         assert arithmetic.total(arithmetic.run(integer, frames[2:4]).counters).accumulator_overflows == 0
+
+
+def test_fracs_that_the_write_back_cannot_reach_are_made_coarser():
+    """A calibrated output or residual is finer than the sum it comes from or joins, which only shifts the other way."""
+    rng = np.random.default_rng(4)
+    units = small_units()
+    for _ in range(200):
+        scale = 2.0 ** rng.integers(-6, 7, len(units))
+        folded = {
+            unit.name: (size * rng.standard_normal(unit.weight_shape), np.zeros(unit.M))
+            for unit, size in zip(units, scale, strict=True)
+        }
+        wanted = {unit.name: int(frac) for unit, frac in zip(units, rng.integers(0, 31, len(units)), strict=True)}
+        formats = quantize.choose_formats(units, folded, wanted, QuantizeConfig())
+        fracs = {name: words.y.frac for name, words in formats.items()} | {FRAMES: 8}
+        for unit in units:
+            top = fracs[unit.input] + formats[unit.name].w.frac
+            assert fracs[unit.name] <= min(top, wanted[unit.name])
+            assert not unit.residual or fracs[unit.residual] <= top
+    folded = {unit.name: (rng.standard_normal(unit.weight_shape), np.zeros(unit.M)) for unit in units}
+    formats = quantize.choose_formats(units, folded, dict.fromkeys(folded, 4), QuantizeConfig())
+    assert all(words.y.frac == 4 for words in formats.values())  # coarse enough already: it stays as calibrated
 
 
 @pytest.mark.parametrize("w, b", [(1e-9, 1.0), (1e-30, 1e3), (0.0, 0.0), (0.0, 5.0), (1e4, 1e-4)])
