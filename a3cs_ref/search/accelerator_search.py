@@ -18,12 +18,13 @@ from a3cs_hw.units import Unit
 from a3cs_ref.rng import restored, state_of
 from a3cs_ref.search.das import Das, SearchConfig
 from a3cs_ref.search.initial_design import initial_indices
-from a3cs_ref.search.problem import DesignProblem, PairMemory
+from a3cs_ref.search.problem import DesignProblem, PairMemory, Problem
 from a3cs_ref.search.search_baselines import random_search
 from a3cs_ref.search.trial import Trial
 
-BATCHES = ((5_000, 32), (50_000, 64))  # phase 1's samples a step for budgets below, when a search stands alone
+BATCHES = ((5_000, 32), (50_000, 96))  # phase 1's samples a step for budgets below, when a search stands alone
 LARGE_BATCH = 128
+PER_HAND = 60  # evaluations, for each parameter that matters, that a design in hand is worth when a search stands alone
 PATHS = 8  # second paths that each design in hand gets in a co-search iteration; fewer follow every network's whims [measured]
 
 
@@ -125,7 +126,7 @@ def search_design(
     config = config or (warm_start.config if warm_start else SearchConfig())
     space = warm_start.space if warm_start else Space(tuple(slots), chunks, board)
     problem = DesignProblem(space, units, bits, config.das_objective)
-    das, trial = Das(space.sizes, config, rng, config.das_hands), Trial(problem)
+    das, trial = new_das(problem, evaluations, config, rng), Trial(problem)
     if warm_start is not None:
         das.go_on_from(warm_start.das)
         das.look_again(trial, [row.tolist() for row in (warm_start.best, warm_start.plain) if row is not None])
@@ -142,6 +143,12 @@ def search_design(
         [[dsp, round(board.clock_hz / cycles, 1)] for dsp, cycles in sorted(trial.points.items())],
         trial.history,
     )
+
+
+def new_das(problem: Problem, evaluations: int, config: SearchConfig, rng: np.random.Generator) -> Das:
+    """DAS at its beginning, with as many designs in hand as the budget is worth."""
+    hands = evaluations // (PER_HAND * max(1, len(problem.active)))
+    return Das(problem.sizes, config, rng, max(min(2, config.das_hands), min(config.das_hands, hands)))
 
 
 def run(das: Das, trial: Trial, evaluations: int) -> None:

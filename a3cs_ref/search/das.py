@@ -18,8 +18,8 @@ relaxation. Without a baseline the penalty falls on whatever is sampled; it is k
    second path is drawn (moves.py: mostly one parameter's, by hard Gumbel from phi) and evaluated; the design in hand is its
    baseline: d = L' - L moves phi towards what was measured, and the second path is taken if d <= 0, or else with probability
    exp(-d / temperature). Now and then designs at neighbouring temperatures change places if that suits both (replica exchange):
-   what hot designs find, cold ones refine. With das_step = 0 phase 2 is parallel tempering; with one design in hand as well
-   it is simulated annealing.
+   what hot designs find, cold ones refine. Towards the end all become cold. With das_step = 0 phase 2 is parallel tempering;
+   with one design in hand as well it is simulated annealing.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ BEST_QUARTER = 4  # one sample in so many is rewarded in phase 1
 TAU = (1.0, 0.5)  # temperature of phase 1's samples, from beginning to end
 UNIFORM = 0.01  # share of phase 1's choices that do not ask phi
 ENTROPY = 0.1  # weight of the entropy bonus at the beginning; fades to 0
-LADDER = (0.07, 0.004)  # temperatures of the hottest and the coldest design in hand, in units of log cycles
+LADDER = (0.07, 0.004)  # temperatures of the hottest and the coldest design in hand as phase 2 begins, in log cycles
 EXCHANGE = 20  # second paths of each design in hand between exchanges at neighbouring temperatures
 
 
@@ -75,9 +75,7 @@ class Das:
         self.hands: list[Row] = []  # none before phase 2; the hottest first
         self.costs: list[float] = []  # L_cost of each
         self.slowest: list[int] = []  # the chunk of each that takes longest
-        hottest, coldest = LADDER
-        steps = np.arange(hands - 1, -1, -1) / max(1, hands - 1)
-        self.ladder: list[float] = (coldest * (hottest / coldest) ** steps).tolist()
+        self.rungs = (np.arange(hands - 1, -1, -1) / max(1, hands - 1)).tolist()  # of the ladder: 1 the hottest, 0 the coldest
 
     def step(self, trial: Trial, samples: int, progress: float) -> None:
         """Evaluate `samples` designs after a share `progress` of the budget, and move phi by what they cost."""
@@ -89,7 +87,8 @@ class Das:
         else:
             if not self.hands:
                 self.take_in_hand(trial)
-            self._second_paths(trial, samples)
+            phase = self.config.das_phase
+            self._second_paths(trial, samples, self._ladder(max(0.0, progress - phase) / (1 - phase)))
 
     def _literal(self, trial: Trial) -> None:
         """One sample of Eq. 9 as it stands."""
@@ -128,7 +127,7 @@ class Das:
         """Begin phase 2 from a design (M,), by default the best feasible one, else the most probable: R of it, and phi = 0."""
         if start is None:
             start = trial.best if trial.best is not None else self.most_probable
-        self.hands = [start.tolist()] * len(self.ladder)
+        self.hands = [start.tolist()] * len(self.rungs)
         self.phi[:] = 0
         self.look_again(trial)
 
@@ -136,7 +135,7 @@ class Das:
         """Take over phi and the designs in hand of another search, which may have had more or fewer. `look_again` follows."""
         self.phi = other.phi.copy()
         if other.hands:
-            self.hands = [other.hands[r * len(other.hands) // len(self.ladder)] for r in range(len(self.ladder))]
+            self.hands = [other.hands[r * len(other.hands) // len(self.rungs)] for r in range(len(self.rungs))]
 
     def look_again(self, trial: Trial, beside: Sequence[Row] = ()) -> None:
         """Evaluate the designs in hand, and others beside them, on the problem of this trial: those that differ, each once."""
@@ -148,7 +147,12 @@ class Das:
         self.costs = costs[place].tolist()
         self.slowest = found.chunk_cycles.argmax(axis=1)[place].tolist()
 
-    def _second_paths(self, trial: Trial, samples: int) -> None:
+    def _ladder(self, share: float) -> list[float]:
+        """Temperatures of the designs in hand after a share of phase 2: at its end all are as cold as the coldest."""
+        hottest, coldest = LADDER
+        return [coldest * (hottest / coldest) ** (rung * (1 - share)) for rung in self.rungs]
+
+    def _second_paths(self, trial: Trial, samples: int, ladder: list[float]) -> None:
         """Phase 2: second paths of the designs in hand in turn, evaluated together. All of them teach phi.
 
         The cheapest of each design's second paths may be taken: with many of them, what is taken is seldom good for this
@@ -161,7 +165,7 @@ class Das:
         uniform = self.rng.random((samples, DRAWS + 1)).tolist()
         noise = self.rng.gumbel(size=(samples, self.phi.shape[1]))
         candidates = [
-            self._moves.propose(self.hands[r], self.slowest[r] if focus else -1, self.phi, self.ladder[r], g, u)
+            self._moves.propose(self.hands[r], self.slowest[r] if focus else -1, self.phi, ladder[r], g, u)
             for r, g, u in zip(turns, noise, uniform, strict=True)
         ]
         found_costs, found = trial(np.array([row for row, _ in candidates]), WEIGHTS[1])
@@ -175,22 +179,22 @@ class Das:
                 best[r] = number
         for r, number in best.items():
             d = costs[number] - self.costs[r]
-            if d <= 0 or uniform[number][DRAWS] < math.exp(-d / self.ladder[r]):
+            if d <= 0 or uniform[number][DRAWS] < math.exp(-d / ladder[r]):
                 self.hands[r], self.costs[r], self.slowest[r] = candidates[number][0], costs[number], slowest[number]
         every = EXCHANGE * len(self.hands)
         self.proposals += samples
         if self.proposals // every != (self.proposals - samples) // every:
-            self._exchange()
+            self._exchange(ladder)
 
     def _learn(self, m: int, current: int, other: int, d: float) -> None:
         """phi[m, k'] moves towards phi[m, k] - d: what was measured of the second path k' beside the path k in hand."""
         phi = self.phi[m]
         phi[other] += self.config.das_step * (phi[current] - d - phi[other])
 
-    def _exchange(self) -> None:
+    def _exchange(self, ladder: list[float]) -> None:
         """Designs at neighbouring temperatures change places, by Metropolis' rule for the pair."""
         for r, draw in enumerate(self.rng.random(len(self.hands) - 1).tolist()):
-            suits = (1 / self.ladder[r] - 1 / self.ladder[r + 1]) * (self.costs[r] - self.costs[r + 1])
+            suits = (1 / ladder[r] - 1 / ladder[r + 1]) * (self.costs[r] - self.costs[r + 1])
             if draw < math.exp(min(0.0, suits)):
                 for values in (self.hands, self.costs, self.slowest):
                     values[r], values[r + 1] = values[r + 1], values[r]

@@ -140,7 +140,7 @@ class PairMemory:
     """
 
     CHOICES = ("interconnect", "rows", "columns", "order", "tm", "tn", "tr", "tc", "weights")
-    SLOTS = 1 << 17
+    BITS = 17  # of the table's size
 
     def __init__(self, space: Space):
         self.columns = np.array([[space.column(chunk, key) for key in self.CHOICES] for chunk in range(space.chunks)])
@@ -149,8 +149,8 @@ class PairMemory:
         self.rates = space.board.bytes_per_cycle + 1
         self.codes = int(np.prod(sizes)) * self.rates
         self.units: dict[tuple[int, ...], int] = {}
-        self.keys = np.full(self.SLOTS, -1)
-        self.cycles = np.zeros(self.SLOTS, np.int64)
+        self.keys = np.full(1 << self.BITS, -1)
+        self.cycles = np.zeros(1 << self.BITS, np.int64)
 
     def number(self, units: UnitArrays) -> np.ndarray:
         """A number for each unit, the same for the same shape and bits, int64 (U,)."""
@@ -164,7 +164,7 @@ class PairMemory:
 
     def place(self, keys: np.ndarray) -> np.ndarray:
         """Where in the table keys belong: the upper bits of a multiplicative hash."""
-        return (keys.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(64 - 17)).astype(np.int64)
+        return (keys.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(64 - self.BITS)).astype(np.int64)
 
 
 class RememberingEvaluator(Evaluator):

@@ -15,8 +15,8 @@ from a3cs_ref.search.trial import Trial
 WEIGHT = 2.0  # of broken limits in the cost
 BATCH = 128  # designs that methods without memory evaluate at a time
 POPULATION, TOURNAMENT = 64, 16  # regularised evolution (Real et al., 2019)
-ELITE, KEEP, FLOOR = 0.1, 0.7, 0.01  # cross-entropy: best share of a batch, smoothing, least probability of a choice
-PLAIN_COOLING, COOLING = (0.5, 0.005), (0.1, 0.003)  # annealing: temperature at the beginning and at the end
+ELITE, KEEP, FLOOR = 0.06, 0.7, 0.01  # cross-entropy: best share of a batch, smoothing, least probability of a choice
+PLAIN_COOLING, COOLING = (0.1, 0.004), (0.06, 0.004)  # annealing: temperature at the beginning and at the end
 
 
 def random_search(problem: Problem, evaluations: int, rng: np.random.Generator) -> Trial:
