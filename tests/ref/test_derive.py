@@ -14,7 +14,7 @@ from a3cs_hw.predictor import predict
 from a3cs_hw.resources import problems
 from a3cs_hw.template import default_bits, load_design
 from a3cs_hw.units import count_macs
-from a3cs_ref.checkpoint import RunFolder, load_checkpoint, save_checkpoint
+from a3cs_ref.checkpoint import RunFolder, group, load_checkpoint, save_checkpoint
 from a3cs_ref.nn.build import parse_net
 from a3cs_ref.nn.cells import CELLS, OPERATORS, agent_units, all_slots
 from a3cs_ref.nn.supernet import SuperNet
@@ -25,6 +25,7 @@ from a3cs_ref.rl.evaluate import collect_frames
 from a3cs_ref.rl.rollout import RolloutConfig
 from a3cs_ref.rl.sources import agent_from, load_agent
 from a3cs_ref.search import derive
+from a3cs_ref.search.accelerator_search import search_design
 from a3cs_ref.search.cosearch import CoSearch, CoSearchConfig
 
 ROLLOUT = RolloutConfig(num_envs=2, rollout=2)
@@ -81,6 +82,23 @@ def test_design_is_the_one_that_is_reported(derived):
     cost = predict(units, design)
     assert found.document["cost"]["epoch_cycles"] == cost.epoch and found.document["cost"]["latency_cycles"] == cost.latency
     assert found.document["evaluations"] == EVALUATIONS
+
+
+def test_search_goes_on_from_phi(search, tmp_path, monkeypatch):
+    """derive begins anew, as if the co-search had found nothing about designs."""
+    seen = []
+
+    def watched(units, slots, board, evaluations, rng, warm_start):
+        seen.append(warm_start.state())
+        return search_design(units, slots, board, evaluations, rng, warm_start)
+
+    monkeypatch.setattr(derive, "search_design", watched)
+    shutil.copytree(search, tmp_path / "again")
+    derive.derive_agent(tmp_path / "again", 10)
+    header, arrays = load_checkpoint(search / "checkpoint.npz")
+    (state, found), stored = seen[0], group(arrays, "search")
+    assert state == header["search"] and found.keys() == stored.keys()
+    assert all(np.array_equal(found[name], stored[name]) for name in stored)
 
 
 def test_document_says_what_was_searched(derived):
