@@ -10,6 +10,7 @@ import numpy as np
 
 from a3cs_ref.autodiff.tensor import Tensor
 from a3cs_ref.config import option
+from a3cs_ref.kernels import kernels_for
 
 FORMS = ("first", "zero", "tf", "centred")
 
@@ -36,14 +37,15 @@ def learning_rate(config: OptimConfig, progress: float) -> float:
     return config.lr + share * (config.lr_final - config.lr)
 
 
-def clip_gradients(parameters: Iterable[Tensor], limit: float) -> float:
-    """Scale all gradients so that their joint norm is at most `limit` (0: never). Returns the norm before."""
-    known = [parameter for parameter in parameters if parameter.grad is not None]
-    norm = math.sqrt(sum(float(np.vdot(parameter.grad, parameter.grad)) for parameter in known))
-    if limit > 0 and norm > limit:
-        for parameter in known:  # never in place: two parameters may have been handed the same array
-            parameter.grad = parameter.grad * (limit / (norm + 1e-6))
-    return norm
+def gradient_norm(parameters: Iterable[Tensor]) -> float:
+    """The joint norm of all gradients that are known."""
+    known = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    return math.sqrt(sum(kernels_for(g.dtype).square_sum(g) for g in known))
+
+
+def clip_factor(norm: float, limit: float) -> float:
+    """What gradients of this joint norm are multiplied by so that it is at most `limit` (0: never clipped)."""
+    return limit / (norm + 1e-6) if 0 < limit < norm else 1.0
 
 
 class RMSProp:
@@ -60,30 +62,35 @@ class RMSProp:
         self.v: dict[str, np.ndarray] = {}
         self.m: dict[str, np.ndarray] = {}
 
-    def step(self, lr: float) -> None:
-        """One update from the gradients in .grad, which are then dropped."""
+    def step(self, lr: float, factor: float = 1.0) -> None:
+        """One update from the gradients in .grad times `factor` (see clip_factor); they are then dropped."""
         for name, parameter in self.parameters.items():
             if parameter.grad is not None:
-                self._update(name, parameter.data, parameter.grad, np.float32(lr))
+                self._update(name, parameter.data, parameter.grad, lr, factor)
                 parameter.grad = None
 
-    def _update(self, name: str, p: np.ndarray, g: np.ndarray, lr: np.float32) -> None:
-        config, d = self.config, np.float32(self.config.decay)
+    def _update(self, name: str, p: np.ndarray, g: np.ndarray, lr: float, factor: float) -> None:
+        config, form = self.config, self.config.form
         v = self.v.get(name)
         if v is None:
-            v = self.v[name] = g * g if config.form == "first" else np.full_like(p, config.form == "tf")
+            v = self.v[name] = np.square(np.float32(factor) * g) if form == "first" else np.full_like(p, form == "tf")
+        if form in ("first", "zero"):
+            kernels_for(p.dtype).rmsprop(p, g, v, lr, config.decay, config.epsilon, factor)
+        else:
+            self._variant(name, p, np.float32(factor) * g, v, np.float32(lr))
+
+    def _variant(self, name: str, p: np.ndarray, g: np.ndarray, v: np.ndarray, lr: np.float32) -> None:
+        """The forms "tf" and "centred"."""
+        d, eps = np.float32(self.config.decay), np.float32(self.config.epsilon)
         v *= d
         v += (1 - d) * (g * g)
-        eps = np.float32(config.epsilon)
-        if config.form == "tf":
+        if self.config.form == "tf":
             p -= lr * g / np.sqrt(v + eps)
-        elif config.form == "centred":
-            m = self.m.setdefault(name, np.zeros_like(p))
-            m *= d
-            m += (1 - d) * g
-            p -= lr * g / np.sqrt(np.maximum(v - m * m, 0) + eps)
-        else:
-            p -= lr * g / (np.sqrt(v) + eps)
+            return
+        m = self.m.setdefault(name, np.zeros_like(p))
+        m *= d
+        m += (1 - d) * g
+        p -= lr * g / np.sqrt(np.maximum(v - m * m, 0) + eps)
 
     def state(self) -> dict[str, np.ndarray]:
         """v (and m) by name, for a checkpoint."""

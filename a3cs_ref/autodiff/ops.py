@@ -6,14 +6,23 @@ B samples, N input channels, M output channels, H x W input map, R x C output ma
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
-from a3cs_ref.autodiff.tensor import Tensor, record
+from a3cs_ref.autodiff.tensor import Acting, Tape, Tensor, computed, record
 from a3cs_ref.kernels import kernels_for
 
 # Layers -------------------------------------------------------------------------------------------------------------
+
+
+def frames(pixels: np.ndarray, dtype: np.dtype, tape: Tape | Acting | None) -> Tensor:
+    """A network's input: uint8 frames (B, 4, H, W) -> values in [0, 1] (B, H, W, 4), on the tape. It gets no gradient."""
+    kernels, (b, channels, h, w) = kernels_for(dtype), pixels.shape
+    run = functools.partial(kernels.frames_to_maps, pixels, dtype)
+    return Tensor(computed(tape, (b, h, w, channels), dtype, run), tape=tape)
 
 
 def conv2d(
@@ -24,15 +33,18 @@ def conv2d(
     y = relu(x * w + b + residual);  dz = dy where y > 0 (all of dy without ReLU);  db = sum dz,  d residual = dz
     """
     kernels = kernels_for(x.data.dtype)
-    y = kernels.conv2d(x.data, w.data, b.data, stride, pad, relu, None if residual is None else residual.data)
 
-    def backward(dy: np.ndarray) -> list[np.ndarray | None]:
-        dz = _relu_mask(dy, y, relu)
+    def run(out: np.ndarray | None) -> np.ndarray:
+        return kernels.conv2d(x.data, w.data, b.data, stride, pad, relu, None if residual is None else residual.data, out)
+
+    def backward(dz: np.ndarray) -> list[np.ndarray | None]:
         dw, db = kernels.conv2d_dw(x.data, dz, w.shape, stride, pad)
-        dx = kernels.conv2d_dx(dz, w.data, x.shape, stride, pad) if x.needs_grad else None
-        return [dx, dw, db] if residual is None else [dx, dw, db, dz]
+        if x.needs_grad:
+            x.receive(kernels.conv2d_dx(dz, w.data, x.shape, stride, pad, x.mask, x.grad))
+        return [None, dw, db] if residual is None else [None, dw, db, dz]
 
-    return record(y, (x, w, b) if residual is None else (x, w, b, residual), backward)
+    y = computed(x.tape, _map_shape(x, w, stride, pad), x.data.dtype, run)
+    return record(y, (x, w, b) if residual is None else (x, w, b, residual), backward, rectified=relu)
 
 
 def depthwise(x: Tensor, w: Tensor, b: Tensor, stride: int, pad: int, relu: bool = False) -> Tensor:
@@ -41,14 +53,23 @@ def depthwise(x: Tensor, w: Tensor, b: Tensor, stride: int, pad: int, relu: bool
     y = relu(x * w + b), channel by channel;  dz as in conv2d
     """
     kernels = kernels_for(x.data.dtype)
-    y = kernels.depthwise(x.data, w.data, b.data, stride, pad, relu)
 
-    def backward(dy: np.ndarray) -> list[np.ndarray | None]:
-        dz = _relu_mask(dy, y, relu)
+    def run(out: np.ndarray | None) -> np.ndarray:
+        return kernels.depthwise(x.data, w.data, b.data, stride, pad, relu, out)
+
+    def backward(dz: np.ndarray) -> list[np.ndarray | None]:
         dw, db = kernels.depthwise_dw(x.data, dz, w.shape, stride, pad)
-        return [kernels.depthwise_dx(dz, w.data, x.shape, stride, pad) if x.needs_grad else None, dw, db]
+        if x.needs_grad:
+            x.receive(kernels.depthwise_dx(dz, w.data, x.shape, stride, pad, x.mask, x.grad))
+        return [None, dw, db]
 
-    return record(y, (x, w, b), backward)
+    y = computed(x.tape, _map_shape(x, w, stride, pad), x.data.dtype, run)
+    return record(y, (x, w, b), backward, rectified=relu)
+
+
+def _map_shape(x: Tensor, w: Tensor, stride: int, pad: int) -> tuple[int, ...]:
+    """(B, R, C, M) of a convolution of x by w."""
+    return x.shape[0], *((size + 2 * pad - w.shape[0]) // stride + 1 for size in x.shape[1:3]), w.shape[-1]
 
 
 def dense(x: Tensor, w: Tensor, b: Tensor, relu: bool = False) -> Tensor:
@@ -57,30 +78,30 @@ def dense(x: Tensor, w: Tensor, b: Tensor, relu: bool = False) -> Tensor:
     y = relu(x w + b);  dz as in conv2d;  dx = dz w^T,  dw = x^T dz,  db = sum dz
     """
     kernels = kernels_for(x.data.dtype)
-    y = kernels.dense(x.data, w.data, b.data, relu)
 
-    def backward(dy: np.ndarray) -> list[np.ndarray | None]:
-        dz = _relu_mask(dy, y, relu)
+    def run(out: np.ndarray | None) -> np.ndarray:
+        return kernels.dense(x.data, w.data, b.data, relu, out)
+
+    def backward(dz: np.ndarray) -> list[np.ndarray | None]:
         dw, db = kernels.dense_dw(x.data, dz)
-        return [kernels.dense_dx(dz, w.data) if x.needs_grad else None, dw, db]
+        if x.needs_grad:
+            x.receive(kernels.dense_dx(dz, w.data, x.mask, x.grad))
+        return [None, dw, db]
 
-    return record(y, (x, w, b), backward)
+    y = computed(x.tape, (x.shape[0], w.shape[1]), x.data.dtype, run)
+    return record(y, (x, w, b), backward, rectified=relu)
 
 
-def _relu_mask(dy: np.ndarray, y: np.ndarray, relu: bool) -> np.ndarray:
-    """dL/dz of y = max(z, 0): dy where y > 0. (y <= 0, not its negation, cuts: a NaN lets its gradient show.)"""
-    return np.where(y <= 0, np.zeros((), dy.dtype), dy) if relu else dy
+def flatten(x: Tensor) -> Tensor:
+    """Maps (B, H, W, N) as rows (B, H W N);  dx = dy in x's shape."""
+    shape, kernels = (x.shape[0], math.prod(x.shape[1:])), kernels_for(x.data.dtype)
+    y = computed(x.tape, shape, x.data.dtype, functools.partial(kernels.flatten, x.data))
+    return record(y, (x,), lambda dy: (dy.reshape(x.shape),))
 
 
 def reshape(x: Tensor, shape: tuple[int, ...]) -> Tensor:
     """The same values in another shape;  dx = dy in x's shape."""
     return record(x.data.reshape(shape), (x,), lambda dy: (dy.reshape(x.shape),))
-
-
-def concatenate(tensors: Sequence[Tensor]) -> Tensor:
-    """Rows of several tensors below one another, (B1 + B2 + ..., ...);  each gets its own rows of dy."""
-    ends = np.cumsum([tensor.shape[0] for tensor in tensors])[:-1]
-    return record(np.concatenate([t.data for t in tensors]), tuple(tensors), lambda dy: np.split(dy, ends))
 
 
 # Arithmetic ---------------------------------------------------------------------------------------------------------
@@ -196,9 +217,10 @@ def select_path(active: Tensor, q: Tensor, outputs: Sequence[np.ndarray], positi
 
     y = active;  d active = dy;  dq_k = <dy, O_k(A^l)>
     """
+    kernels = kernels_for(active.data.dtype)
 
     def backward(dy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         maps = [active.data if k == position else output for k, output in enumerate(outputs)]
-        return dy, np.array([np.vdot(dy, output) for output in maps], q.data.dtype)
+        return dy, np.array([kernels.inner_product(dy, output) for output in maps], q.data.dtype)
 
     return record(active.data, (active, q), backward)

@@ -130,12 +130,12 @@ def forward_plan(batch: int, inputs: int, m: int, rectify: bool, tasks: int):
     return Plan(found)
 
 
-def forward(x, w, b, rectify) -> np.ndarray:
-    """dense of reference.py."""
+def forward(x, w, b, rectify, out) -> np.ndarray:
+    """dense of reference.py; `out` None or contiguous."""
     if left_to_blas(x.shape[0], w.shape):
-        return reference.dense(x, w, b, rectify)
+        return reference.dense(x, w, b, rectify, out)
     x, w, m = contiguous(x), contiguous(w), w.shape[1]
-    y, bias = np.empty((x.shape[0], m), np.float32), zeros_for(m) if b is None else contiguous(b)
+    y, bias = np.empty((x.shape[0], m), np.float32) if out is None else out, zeros_for(m) if b is None else contiguous(b)
     panels, tasks = np.empty((PANEL, m), np.float32), max(2 * threads(), m // 128)
     forward_plan(*x.shape, m, rectify, tasks).launch(tasks, tasks, x, w, bias, y, panels)
     return y

@@ -22,8 +22,19 @@ import functools
 
 import numpy as np
 
-from a3cs_ref.kernels.direct import bias_stage, border, classes, output_size, split, write_back, zeros_for
-from a3cs_ref.kernels.halo import bordered, haloed
+from a3cs_ref.kernels.direct import (
+    MASK,
+    RELU,
+    RESIDUAL,
+    bias_stage,
+    border,
+    classes,
+    output_size,
+    split,
+    write_back,
+    zeros_for,
+)
+from a3cs_ref.kernels.halo import alike, bordered, haloed
 from a3cs_ref.kernels.native import compiled
 from a3cs_ref.kernels.pool import Plan, shares
 from a3cs_ref.kernels.simd import FLOAT, LANES, add_from, correlate, load_block, prefetch, store_block, word, zeros
@@ -38,89 +49,90 @@ def forward_kernel(p: int, taps: int, stride: int):
 
     def depthwise(arguments, sample, chunk):
         x, w, bias, y = word(arguments, 0), word(arguments, 1), word(arguments, 2), word(arguments, 3)
-        x_sample, x_row, x_pixel, w_tap = word(arguments, 4), word(arguments, 5), word(arguments, 6), word(arguments, 7)
-        y_sample, y_row, y_pixel = word(arguments, 8), word(arguments, 9), word(arguments, 10)
-        rectify, vectors, rows, blocks = word(arguments, 11), word(arguments, 12), word(arguments, 13), word(arguments, 14)
-        kernel, top, height = word(arguments, 15), word(arguments, 16), word(arguments, 17)
+        residual, mask, ends = word(arguments, 4), word(arguments, 5), word(arguments, 6)
+        x_sample, x_row, x_pixel, w_tap = word(arguments, 7), word(arguments, 8), word(arguments, 9), word(arguments, 10)
+        y_sample, y_row, y_pixel = word(arguments, 11), word(arguments, 12), word(arguments, 13)
+        vectors, rows, blocks = word(arguments, 14), word(arguments, 15), word(arguments, 16)
+        kernel, top, height = word(arguments, 17), word(arguments, 18), word(arguments, 19)
         x += sample * x_sample
-        y += sample * y_sample
         for r in range(rows):
             first = max(0, -(top + r * stride))
             last = min(kernel, height - (top + r * stride))
             for n in range(blocks):
                 xp = x + r * stride * x_row + n * p * stride * x_pixel
-                yp = y + r * y_row + n * p * y_pixel
+                place = sample * y_sample + r * y_row + n * p * y_pixel
                 for v in range(vectors):
                     at = v * VECTOR
                     for k in range(0, p * VECTOR, 64):
                         prefetch(xp + (kernel + stride - 1) * x_row + v * p * VECTOR + k, 0)
-                        prefetch(yp + y_row + v * p * VECTOR + k, 1)
+                        prefetch(y + place + y_row + v * p * VECTOR + k, 1)
                     block = load_block(p, 1, bias + at, 0)
                     for i in range(first, last):
                         wp = w + i * taps * w_tap + at
                         block = correlate(block, taps, stride, 1, xp + i * x_row + at, x_pixel, wp, w_tap)
-                    write_back(block, yp + at, y_pixel, 0, 0, rectify)
+                    here = place + at
+                    write_back(block, y + here, y_pixel, residual + here, mask + here, ends)
 
     return compiled(depthwise)
 
 
-def stages(w_shape, x_strides, y, rectify, stride, top, left, height, offsets):
+def stages(w_shape, x_strides, y, ends, stride, top, left, height, offsets):
     """Stages of a depthwise convolution by w (Ki, Kj, M); see direct.stages."""
     (ki, kj, m), (rows, cols, y_strides), (w_offset, y_offset) = w_shape, y, offsets
     corner, vectors = top * x_strides[1] + left * x_strides[2], m // LANES
     return [
         (
             forward_kernel(p, kj, stride),
-            [corner + first * stride * x_strides[2], w_offset, 0, y_offset + first * y_strides[2]],
-            [*x_strides[:3], m * FLOAT, *y_strides[:3], int(rectify), vectors, rows, blocks, ki, top, height],
+            [corner + first * stride * x_strides[2], w_offset, 0, *[y_offset + first * y_strides[2]] * 3],
+            [ends, *x_strides[:3], m * FLOAT, *y_strides[:3], vectors, rows, blocks, ki, top, height],
         )
         for p, blocks, first in split(cols, PIXELS)
     ]
 
 
 @functools.lru_cache(maxsize=4096)
-def forward_plan(x_shape, x_strides, w_shape, y_strides, stride, pad, rectify):
+def forward_plan(x_shape, x_strides, w_shape, y_strides, stride, pad, ends):
     """The Plan of forward()."""
     rows, cols = (output_size(n, w_shape[0], stride, pad) for n in x_shape[1:3])
-    return Plan(stages(w_shape, x_strides, (rows, cols, y_strides), rectify, stride, -pad, -pad, x_shape[1], (0, 0)))
+    return Plan(stages(w_shape, x_strides, (rows, cols, y_strides), ends, stride, -pad, -pad, x_shape[1], (0, 0)))
 
 
-def forward(x, w, b, stride, pad, rectify) -> np.ndarray:
-    """depthwise of reference.py; M must be a multiple of LANES."""
-    (samples, h, width, _), (k, _, m) = x.shape, w.shape
-    x, y = bordered(x, pad), haloed((samples, output_size(h, k, stride, pad), output_size(width, k, stride, pad), m))
+def forward(x, w, b, stride, pad, rectify, out) -> np.ndarray:
+    """depthwise of reference.py; M must be a multiple of LANES, `out` None or as a haloed map."""
+    (samples, h, width, _), (k, _, m), x = x.shape, w.shape, bordered(x, pad)
+    y = haloed((samples, output_size(h, k, stride, pad), output_size(width, k, stride, pad), m)) if out is None else out
     w, bias = np.ascontiguousarray(w, np.float32), zeros_for(m) if b is None else np.ascontiguousarray(b, np.float32)
-    plan = forward_plan(x.shape, x.strides, w.shape, y.strides, stride, pad, rectify)
-    plan.launch(samples, samples, x, w, bias, y)
+    plan = forward_plan(x.shape, x.strides, w.shape, y.strides, stride, pad, RELU * rectify)
+    plan.launch(samples, samples, x, w, bias, y, None, None)
     return y
 
 
 @functools.lru_cache(maxsize=4096)
-def dx_plan(dy_shape, dy_strides, w_shape, x_shape, x_strides, stride, pad):
+def dx_plan(dy_shape, dy_strides, w_shape, x_shape, x_strides, stride, pad, ends):
     """(Plan, first taps of the parts of the weights) of dx()."""
     (k, _, m), found, parts, offset = w_shape, [], [], 0
     for tap_i, start_i, top, rows, taps_i in classes(x_shape[1], k, stride, pad):
         for tap_j, start_j, left, cols, taps_j in classes(x_shape[2], k, stride, pad):
             out = (rows, cols, (x_strides[0], stride * x_strides[1], stride * x_strides[2], FLOAT))
             places = (offset, start_i * x_strides[1] + start_j * x_strides[2])
-            found += stages((taps_i, taps_j, m), dy_strides, out, False, 1, top, left, dy_shape[1], places)
+            found += stages((taps_i, taps_j, m), dy_strides, out, ends, 1, top, left, dy_shape[1], places)
             parts.append((tap_i, tap_j))
             offset += taps_i * taps_j * m * FLOAT
     return Plan(found), parts
 
 
-def dx(dy, w, x_shape, stride, pad) -> np.ndarray:
-    """depthwise_dx of reference.py; M must be a multiple of LANES."""
+def dx(dy, w, x_shape, stride, pad, mask, plus) -> np.ndarray:
+    """depthwise_dx of reference.py; M must be a multiple of LANES. With stride > K, plus must be None."""
     k, out = w.shape[0], haloed(x_shape)
     if stride > k:  # pixels between the kernels get nothing
         out[...] = 0
     rows, cols = (classes(size, k, stride, pad) for size in x_shape[1:3])
     if not rows or not cols:
         return out
-    dy = bordered(dy, border(dy.shape[2], cols))
-    plan, parts = dx_plan(dy.shape, dy.strides, w.shape, x_shape, out.strides, stride, pad)
+    dy, ends = bordered(dy, border(dy.shape[2], cols)), RESIDUAL * (plus is not None) + MASK * (mask is not None)
+    plan, parts = dx_plan(dy.shape, dy.strides, w.shape, x_shape, out.strides, stride, pad, ends)
     packed = np.concatenate([w[i::stride, j::stride][::-1, ::-1].ravel() for i, j in parts])
-    plan.launch(x_shape[0], x_shape[0], dy, packed, zeros_for(w.shape[2]), out)
+    plan.launch(x_shape[0], x_shape[0], dy, packed, zeros_for(w.shape[2]), out, alike(plus, out), alike(mask, out))
     return out
 
 

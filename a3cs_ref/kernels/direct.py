@@ -37,7 +37,7 @@ import functools
 
 import numpy as np
 
-from a3cs_ref.kernels.halo import bordered, haloed
+from a3cs_ref.kernels.halo import alike, bordered, haloed
 from a3cs_ref.kernels.native import compiled, inlined
 from a3cs_ref.kernels.pool import Plan, shares
 from a3cs_ref.kernels.simd import (
@@ -50,11 +50,13 @@ from a3cs_ref.kernels.simd import (
     outer,
     relu,
     store_block,
+    where_positive,
     word,
     zeros,
 )
 
 NEAR_BYTES = 12 << 10  # weights that stay in a first-level cache beside some rows of maps
+RELU, RESIDUAL, MASK = 1, 2, 4  # how a write-back ends
 BAND_BYTES = 20 << 10  # what a band of dW may touch of x and dy: less than a first-level cache
 
 
@@ -90,13 +92,15 @@ def product(block, x, x_row, pixel, w, w_tap, rows, taps):
 
 
 @inlined
-def write_back(block, y, y_pixel, residual, residual_pixel, rectify):
-    """Store a block of pixels: + residual (address 0: none), ReLU if `rectify`."""
-    if residual != 0:
-        block = add_from(block, residual, residual_pixel)
-    if rectify != 0:
+def write_back(block, y, step, residual, mask, ends):
+    """Store a block of pixels, `step` bytes apart as are those of residual and mask: + residual, ReLU, mask, as ENDS says."""
+    if ends & RESIDUAL:
+        block = add_from(block, residual, step)
+    if ends & RELU:
         block = relu(block)
-    store_block(block, y, y_pixel)
+    if ends & MASK:
+        block = where_positive(block, mask, step)
+    store_block(block, y, step)
 
 
 @functools.cache
@@ -106,16 +110,13 @@ def forward_kernel(p: int, columns: int):
 
     def forward(arguments, sample, chunk):
         x, w, bias, y = word(arguments, 0), word(arguments, 1), word(arguments, 2), word(arguments, 3)
-        residual, x_sample, x_row = word(arguments, 4), word(arguments, 5), word(arguments, 6)
-        y_sample, y_row, y_pixel = word(arguments, 7), word(arguments, 8), word(arguments, 9)
-        residual_sample, residual_row, residual_pixel = word(arguments, 10), word(arguments, 11), word(arguments, 12)
-        rectify = word(arguments, 13)
-        channel_blocks, rows, pixel_blocks = word(arguments, 14), word(arguments, 15), word(arguments, 16)
-        kernel, taps, stride = word(arguments, 17), word(arguments, 18), word(arguments, 19)
-        top, height, band, pixel = word(arguments, 20), word(arguments, 21), word(arguments, 22), word(arguments, 23)
+        residual, mask, ends = word(arguments, 4), word(arguments, 5), word(arguments, 6)
+        x_sample, x_row, y_sample = word(arguments, 7), word(arguments, 8), word(arguments, 9)
+        y_row, y_pixel = word(arguments, 10), word(arguments, 11)
+        channel_blocks, rows, pixel_blocks = word(arguments, 12), word(arguments, 13), word(arguments, 14)
+        kernel, taps, stride = word(arguments, 15), word(arguments, 16), word(arguments, 17)
+        top, height, band, pixel = word(arguments, 18), word(arguments, 19), word(arguments, 20), word(arguments, 21)
         x += sample * x_sample
-        y += sample * y_sample
-        residual += sample * residual_sample
         for turn in range(0, rows * channel_blocks, band):
             low, b = turn // (channel_blocks * band) * band, turn // band % channel_blocks
             for r in range(low, low + band):
@@ -123,18 +124,16 @@ def forward_kernel(p: int, columns: int):
                 inside = min(kernel, height - (top + r * stride)) - first
                 xp = x + (r * stride + first) * x_row
                 wp = w + (b * kernel + first) * taps * w_tap
-                yp = y + r * y_row + b * w_tap
-                rp = residual + r * residual_row + b * w_tap if residual != 0 else 0
                 for n in range(pixel_blocks):
+                    at = sample * y_sample + r * y_row + n * p * y_pixel + b * w_tap
                     block = load_block(p, columns, bias + b * w_tap, 0)
                     block = product(block, xp + n * p * pixel, x_row, pixel, wp, w_tap, inside, taps)
-                    write_back(block, yp + n * p * y_pixel, y_pixel, rp, residual_pixel, rectify)
-                    rp += p * residual_pixel
+                    write_back(block, y + at, y_pixel, residual + at, mask + at, ends)
 
     return compiled(forward)
 
 
-def stages(width, w_shape, x_strides, y, residual_strides, rectify, stride, top, left, height, offsets):
+def stages(width, w_shape, x_strides, y, ends, stride, top, left, height, offsets):
     """Stages (kernel, offsets, arguments) of a convolution by w (Ki, Kj, N, M), and the vectors of a block of channels.
 
     y: (rows, columns, strides) of the pixels that it writes. Output pixel (0, 0) reads from x's pixel (top, left), which may
@@ -144,13 +143,12 @@ def stages(width, w_shape, x_strides, y, residual_strides, rectify, stride, top,
     columns, (w_offset, y_offset), found = vectors_per_block(cols, m // LANES), offsets, []
     band = 1 if ki * kj * n * m * FLOAT <= NEAR_BYTES else max(rows, 1)
     for p, blocks, first in split(cols, ACCUMULATORS // columns):
-        corner = top * x_strides[1] + left * x_strides[2] + first * pixel
-        places = [corner, w_offset, 0, y_offset + first * y_strides[2], first * residual_strides[2]]
+        corner, place = top * x_strides[1] + left * x_strides[2] + first * pixel, y_offset + first * y_strides[2]
         others = [
-            *x_strides[:2], *y_strides[:3], *residual_strides[:3], int(rectify),
-            m // LANES // columns, rows, blocks, ki, kj * n, stride, top, height, band, pixel,
+            ends, *x_strides[:2], *y_strides[:3], m // LANES // columns, rows, blocks, ki, kj * n, stride, top, height, band,
+            pixel,
         ]  # fmt: skip
-        found.append((forward_kernel(p, columns), places, others))
+        found.append((forward_kernel(p, columns), [corner, w_offset, 0, place, place, place], others))
     return found, columns
 
 
@@ -173,59 +171,56 @@ def zeros_for(channels: int) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=4096)
-def forward_plan(x_shape, x_strides, w_shape, y_strides, residual_strides, stride, pad, rectify):
+def forward_plan(x_shape, x_strides, w_shape, y_strides, stride, pad, ends):
     """(Plan, vectors of a block of channels) of forward()."""
     rows, cols = (output_size(n, w_shape[0], stride, pad) for n in x_shape[1:3])
-    y = (rows, cols, y_strides)
     found, columns = stages(
-        x_shape[3], w_shape, x_strides, y, residual_strides, rectify, stride, -pad, -pad, x_shape[1], (0, 0)
+        x_shape[3], w_shape, x_strides, (rows, cols, y_strides), ends, stride, -pad, -pad, x_shape[1], (0, 0)
     )
     return Plan(found), columns
 
 
-def forward(x, w, b, stride, pad, rectify, residual) -> np.ndarray:
-    """conv2d of reference.py; M must be a multiple of LANES."""
+def forward(x, w, b, stride, pad, rectify, residual, out) -> np.ndarray:
+    """conv2d of reference.py; M must be a multiple of LANES, `out` None or as a haloed map."""
     (samples, h, width, _), (k, _, _, m) = x.shape, w.shape
-    x, y = bordered(x, pad), haloed((samples, output_size(h, k, stride, pad), output_size(width, k, stride, pad), m))
-    residual = None if residual is None else bordered(residual, 0)
-    residual_strides = (0, 0, 0, 0) if residual is None else residual.strides
-    plan, columns = forward_plan(x.shape, x.strides, w.shape, y.strides, residual_strides, stride, pad, rectify)
+    x = bordered(x, pad)
+    y = haloed((samples, output_size(h, k, stride, pad), output_size(width, k, stride, pad), m)) if out is None else out
+    ends = RELU * rectify + RESIDUAL * (residual is not None)
+    plan, columns = forward_plan(x.shape, x.strides, w.shape, y.strides, stride, pad, ends)
     bias = zeros_for(m) if b is None else np.ascontiguousarray(b, np.float32)
-    plan.launch(samples, samples, x, pack(w, columns), bias, y, residual)
+    plan.launch(samples, samples, x, pack(w, columns), bias, y, alike(residual, y), None)
     return y
 
 
 @functools.lru_cache(maxsize=4096)
-def dx_plan(dy_shape, dy_strides, w_shape, x_shape, x_strides, stride, pad):
+def dx_plan(dy_shape, dy_strides, w_shape, x_shape, x_strides, stride, pad, ends):
     """(Plan, parts of the weights) of dx(): a part is (first tap, first tap, vectors of a block of channels)."""
     (k, _, n, m), found, parts, offset = w_shape, [], [], 0
     for tap_i, start_i, top, rows, taps_i in classes(x_shape[1], k, stride, pad):
         for tap_j, start_j, left, cols, taps_j in classes(x_shape[2], k, stride, pad):
             out = (rows, cols, (x_strides[0], stride * x_strides[1], stride * x_strides[2], FLOAT))
             places = (offset, start_i * x_strides[1] + start_j * x_strides[2])
-            part, columns = stages(
-                m, (taps_i, taps_j, m, n), dy_strides, out, (0, 0, 0, 0), False, 1, top, left, dy_shape[1], places
-            )
+            part, columns = stages(m, (taps_i, taps_j, m, n), dy_strides, out, ends, 1, top, left, dy_shape[1], places)
             found += part
             parts.append((tap_i, tap_j, columns))
             offset += taps_i * taps_j * m * n * FLOAT
     return Plan(found), parts
 
 
-def dx(dy, w, x_shape, stride, pad) -> np.ndarray:
-    """conv2d_dx of reference.py; N must be a multiple of LANES."""
+def dx(dy, w, x_shape, stride, pad, mask, plus) -> np.ndarray:
+    """conv2d_dx of reference.py; N must be a multiple of LANES. With stride > K, plus must be None."""
     k, out = w.shape[0], haloed(x_shape)
     if stride > k:  # pixels between the kernels get nothing
         out[...] = 0
     rows, cols = (classes(size, k, stride, pad) for size in x_shape[1:3])
     if not rows or not cols:
         return out
-    dy = bordered(dy, border(dy.shape[2], cols))
-    plan, parts = dx_plan(dy.shape, dy.strides, w.shape, x_shape, out.strides, stride, pad)
+    dy, ends = bordered(dy, border(dy.shape[2], cols)), RESIDUAL * (plus is not None) + MASK * (mask is not None)
+    plan, parts = dx_plan(dy.shape, dy.strides, w.shape, x_shape, out.strides, stride, pad, ends)
     flipped = [w[i::stride, j::stride][::-1, ::-1].transpose(0, 1, 3, 2) for i, j, _ in parts]
     packed = [pack(part, columns).ravel() for part, (_, _, columns) in zip(flipped, parts, strict=True)]
     packed = packed[0] if len(packed) == 1 else np.concatenate(packed)
-    plan.launch(x_shape[0], x_shape[0], dy, packed, zeros_for(w.shape[2]), out, None)
+    plan.launch(x_shape[0], x_shape[0], dy, packed, zeros_for(w.shape[2]), out, alike(plus, out), alike(mask, out))
     return out
 
 

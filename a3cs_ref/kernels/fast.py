@@ -1,7 +1,8 @@
 """The fast kernels: the functions of reference.py, by the method that suits each shape. float32.
 
-Convolution: direct.py. Depthwise: depthwise.py. Dense layers: dense.py. Channels that do not fill whole vectors are
-padded with zeros here; maps come back as interior views of zero-haloed buffers (halo.py), and are read from any array.
+Convolution: direct.py. Depthwise: depthwise.py. Dense layers: dense.py. Passes over memory: passes.py. Channels that do not
+fill whole vectors are padded with zeros here; maps come back as interior views of zero-haloed buffers (halo.py), and are
+read from any array.
 """
 
 from __future__ import annotations
@@ -10,71 +11,94 @@ import numpy as np
 
 from a3cs_ref.kernels import dense as by_blas
 from a3cs_ref.kernels import depthwise as by_channel
-from a3cs_ref.kernels import direct
+from a3cs_ref.kernels import direct, halo, reference
+from a3cs_ref.kernels.passes import frames_to_maps, inner_product, relu_gradient, rmsprop, square_sum
 from a3cs_ref.kernels.simd import LANES
 
+__all__ = ["frames_to_maps", "inner_product", "relu_gradient", "rmsprop", "square_sum"]
 Array = np.ndarray
+flatten, dense_dw = reference.flatten, by_blas.dw
 
 
 def conv2d(
-    x: Array, w: Array, b: Array | None, stride: int, pad: int, relu: bool = False, residual: Array | None = None
-) -> Array:
+    x: Array, w: Array, b: Array | None, stride: int, pad: int, relu: bool = False, residual: Array | None = None,
+    out: Array | None = None,
+) -> Array:  # fmt: skip
     """y = relu?(convolution of x by w + b + residual): reference.conv2d."""
-    m = w.shape[3]
-    y = direct.forward(x, filled(w, 3), filled(b, 0), stride, pad, relu, filled(residual, 3))
-    return y if y.shape[3] == m else y[..., :m]
+    y = direct.forward(x, filled(w, 3), filled(b, 0), stride, pad, relu, filled(residual, 3), room(out))
+    return emptied(y, w.shape[3], out)
 
 
-def conv2d_dx(dy: Array, w: Array, x_shape: tuple[int, ...], stride: int, pad: int) -> Array:
+def conv2d_dx(
+    dy: Array, w: Array, x_shape: tuple[int, ...], stride: int, pad: int, mask: Array | None = None, plus: Array | None = None
+) -> Array:
     """dx: reference.conv2d_dx."""
-    w = filled(w, 2)
-    dx = direct.dx(dy, w, (*x_shape[:3], w.shape[2]), stride, pad)
-    return dx if dx.shape[3] == x_shape[3] else dx[..., : x_shape[3]]
+    return _dx(direct, dy, filled(w, 2), x_shape, stride, pad, mask, plus)
 
 
 def conv2d_dw(x: Array, dy: Array, w_shape: tuple[int, ...], stride: int, pad: int) -> tuple[Array, Array]:
     """dw and db: reference.conv2d_dw."""
-    m = w_shape[3]
-    dy = filled(dy, 3)
+    m, dy = w_shape[3], filled(dy, 3)
     dw, db = direct.dw(x, dy, (*w_shape[:3], dy.shape[3]), stride, pad)
     return dw[..., :m], db[:m]
 
 
-def depthwise(x: Array, w: Array, b: Array | None, stride: int, pad: int, relu: bool = False) -> Array:
+def depthwise(
+    x: Array, w: Array, b: Array | None, stride: int, pad: int, relu: bool = False, out: Array | None = None
+) -> Array:
     """y = relu?(each channel of x by its own kernel + b): reference.depthwise."""
-    m = w.shape[2]
-    y = by_channel.forward(filled(x, 3), filled(w, 2), filled(b, 0), stride, pad, relu)
-    return y if y.shape[3] == m else y[..., :m]
+    y = by_channel.forward(filled(x, 3), filled(w, 2), filled(b, 0), stride, pad, relu, room(out))
+    return emptied(y, w.shape[2], out)
 
 
-def depthwise_dx(dy: Array, w: Array, x_shape: tuple[int, ...], stride: int, pad: int) -> Array:
+def depthwise_dx(
+    dy: Array, w: Array, x_shape: tuple[int, ...], stride: int, pad: int, mask: Array | None = None, plus: Array | None = None
+) -> Array:
     """dx: reference.depthwise_dx."""
-    w = filled(w, 2)
-    dx = by_channel.dx(filled(dy, 3), w, (*x_shape[:3], w.shape[2]), stride, pad)
-    return dx if dx.shape[3] == x_shape[3] else dx[..., : x_shape[3]]
+    return _dx(by_channel, filled(dy, 3), filled(w, 2), x_shape, stride, pad, mask, plus)
 
 
 def depthwise_dw(x: Array, dy: Array, w_shape: tuple[int, ...], stride: int, pad: int) -> tuple[Array, Array]:
     """dw and db: reference.depthwise_dw."""
-    m = w_shape[2]
-    x, dy = filled(x, 3), filled(dy, 3)
+    m, x, dy = w_shape[2], filled(x, 3), filled(dy, 3)
     dw, db = by_channel.dw(x, dy, (*w_shape[:2], dy.shape[3]), stride, pad)
     return dw[..., :m], db[:m]
 
 
-def dense(x: Array, w: Array, b: Array | None, relu: bool = False) -> Array:
+def dense(x: Array, w: Array, b: Array | None, relu: bool = False, out: Array | None = None) -> Array:
     """y = relu?(x w + b): reference.dense."""
-    return by_blas.forward(x, w, b, relu)
+    return by_blas.forward(x, w, b, relu, out)
 
 
-def dense_dx(dy: Array, w: Array) -> Array:
+def dense_dx(dy: Array, w: Array, mask: Array | None = None, plus: Array | None = None) -> Array:
     """dx = dy w^T: reference.dense_dx."""
-    return by_blas.dx(dy, w)
+    return reference.pass_back(by_blas.dx(dy, w), mask, plus)
 
 
-def dense_dw(x: Array, dy: Array) -> tuple[Array, Array]:
-    """dw = x^T dy and db: reference.dense_dw."""
-    return by_blas.dw(x, dy)
+def empty_maps(shape: tuple[int, ...], dtype: np.dtype) -> Array:
+    """Room for maps or rows: reference.empty_maps."""
+    return halo.haloed(shape) if len(shape) == 4 and dtype == np.float32 else np.empty(shape, dtype)
+
+
+def _dx(method, dy, w, x_shape, stride, pad, mask, plus) -> Array:
+    """dx by direct or depthwise, its write-back fused where every pixel is written."""
+    n, fused = x_shape[3], stride <= w.shape[0]
+    padded = [filled(array, 3) if fused else None for array in (mask, plus)]
+    dx = method.dx(dy, w, (*x_shape[:3], x_shape[3] + -n % LANES), stride, pad, *padded)
+    dx = dx if dx.shape[3] == n else dx[..., :n]
+    return dx if fused else reference.pass_back(dx, mask, plus)
+
+
+def room(out: Array | None) -> Array | None:
+    """`out` if a kernel can write into it: whole vectors of channels, laid out as a haloed map."""
+    usable = out is not None and out.shape[3] % LANES == 0 and out.strides == halo.strides(out.shape)
+    return out if usable else None
+
+
+def emptied(y: Array, channels: int, out: Array | None) -> Array:
+    """y without the channels that `filled` added, in `out` if that was given."""
+    y = y if y.shape[3] == channels else y[..., :channels]
+    return y if out is None or room(out) is out else reference.stored(y, out)
 
 
 def filled(array: Array | None, axis: int) -> Array | None:

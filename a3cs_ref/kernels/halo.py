@@ -89,6 +89,21 @@ def is_haloed(x: np.ndarray) -> bool:
     return offset % x.strides[0] == 0
 
 
+def strides(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Bytes between samples, rows, pixels and channels of a haloed map."""
+    _, h, w, n = shape
+    return 4 * (h + 2 * HALO) * (w + 2 * HALO) * n, 4 * (w + 2 * HALO) * n, 4 * n, 4
+
+
+def alike(x: np.ndarray | None, y: np.ndarray) -> np.ndarray | None:
+    """x, or a copy of it, with the memory layout of the haloed map y; None stays None."""
+    if x is None or (x.dtype == np.float32 and x.strides == y.strides):
+        return x
+    copy = haloed(y.shape)
+    copy[...] = x
+    return copy
+
+
 def bordered(x: np.ndarray, pad: int) -> np.ndarray:
     """x (B, H, W, N), float32, around which `pad` pixels of zeros can be read, and whose pixels follow one another.
 

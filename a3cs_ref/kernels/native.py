@@ -57,10 +57,13 @@ def _cached(decorator, function):
             return decorator(cache=False)(function)
 
 
-def compiled(kernel):
-    """Machine code of a kernel, from the disk if it is there. Closures may hold integers alone, or the disk is missed."""
-    signature = types.void(types.int64, types.int64, types.int64)
-    return _cached(functools.partial(numba.cfunc, signature, error_model="numpy"), kernel)
+def compiled(kernel, reassociate: bool = False):
+    """Machine code of a kernel, from the disk if it is there. Closures may hold integers alone, or the disk is missed.
+
+    reassociate: sums may be added in another order than written, as vectors need.
+    """
+    signature, fast = types.void(types.int64, types.int64, types.int64), {"reassoc", "nsz", "contract"} if reassociate else False
+    return _cached(functools.partial(numba.cfunc, signature, error_model="numpy", fastmath=fast), kernel)
 
 
 def compiled_function(arguments: int, function):

@@ -164,6 +164,27 @@ def word(typingctx, address, index):
     return types.int64(types.int64, types.int64), codegen
 
 
+def _typed(kind):
+    """Signature and code of an intrinsic that makes an address a pointer to `kind`."""
+
+    def codegen(context, builder, signature, args):
+        return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
+
+    return types.CPointer(kind)(types.int64), codegen
+
+
+@intrinsic
+def floats_at(typingctx, address):
+    """The address as a pointer to float32, for carray."""
+    return _typed(types.float32)
+
+
+@intrinsic
+def bytes_at(typingctx, address):
+    """The address as a pointer to uint8, for carray."""
+    return _typed(types.uint8)
+
+
 @intrinsic(prefer_literal=True)
 def prefetch(typingctx, address, write):
     """Ask for the cache line at `address`, to be read or (write = 1, a constant) written soon; any address is allowed."""
@@ -308,6 +329,19 @@ def relu(typingctx, block):
         return _block(builder, [builder.select(builder.fcmp_ordered("<", v, _zero()), _zero(), v) for v in values])
 
     return block(block), codegen
+
+
+@intrinsic
+def where_positive(typingctx, block, address, step):
+    """The block where the block in memory, rows `step` bytes apart, is not <= 0, else 0: a ReLU's gradient, NaN let through."""
+
+    def codegen(context, builder, signature, args):
+        places = [_at(builder, args[1], i // block.columns, args[2], i % block.columns) for i in range(block.count)]
+        pairs = zip(_elements(builder, args[0], block.count), places, strict=True)
+        cut = [(v, builder.fcmp_ordered("<=", _load(builder, *place), _zero())) for v, place in pairs]
+        return _block(builder, [builder.select(condition, _zero(), v) for v, condition in cut])
+
+    return block(block, types.int64, types.int64), codegen
 
 
 @intrinsic

@@ -11,16 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from a3cs_hw.units import FRAMES, Unit, validate
-from a3cs_ref.autodiff.ops import reshape
-from a3cs_ref.autodiff.tensor import Tape, Tensor
+from a3cs_ref.autodiff.ops import frames, reshape
+from a3cs_ref.autodiff.tensor import Acting, Tape, Tensor
 from a3cs_ref.nn.layers import Layer
-
-
-def frames_to_input(frames: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """uint8 frames (B, 4, 84, 84) -> values in [0, 1], NHWC (B, 84, 84, 4)."""
-    values = np.empty((frames.shape[0], *frames.shape[2:], frames.shape[1]), dtype)
-    np.multiply(frames.transpose(0, 2, 3, 1), dtype.type(1 / 255), out=values)
-    return values
 
 
 class ActorCritic:
@@ -40,13 +33,13 @@ class ActorCritic:
         for layer in self.layers.values():
             layer.initialise(rng)
 
-    def __call__(self, frames: np.ndarray, tape: Tape | None = None) -> tuple[Tensor, Tensor]:
+    def __call__(self, frames: np.ndarray, tape: Acting | Tape | None = None) -> tuple[Tensor, Tensor]:
         """Logits (B, A) and values (B,) for uint8 frames (B, 4, 84, 84); recorded if a tape is given."""
         maps = run_layers(self.layers, self._input(frames, tape))
         return maps["logits"], reshape(maps["value"], (-1,))
 
-    def _input(self, frames: np.ndarray, tape: Tape | None) -> Tensor:
-        return Tensor(frames_to_input(frames, self.layers["logits"].parameters["w"].data.dtype), tape=tape)
+    def _input(self, pixels: np.ndarray, tape: Acting | Tape | None) -> Tensor:
+        return frames(pixels, self.layers["logits"].parameters["w"].data.dtype, tape)
 
     def maps(self, frames: np.ndarray) -> dict[str, np.ndarray]:
         """The output map of every unit, by name (NHWC): what calibration looks at."""

@@ -15,8 +15,8 @@ import math
 import numpy as np
 
 from a3cs_hw.units import Unit
-from a3cs_ref.autodiff.ops import add, conv2d, dense, depthwise, multiply, reshape
-from a3cs_ref.autodiff.tensor import Tensor
+from a3cs_ref.autodiff.ops import add, conv2d, dense, depthwise, flatten, multiply
+from a3cs_ref.autodiff.tensor import Tape, Tensor
 from a3cs_ref.kernels import kernels_for
 
 HEADS = ("logits", "value")
@@ -47,8 +47,7 @@ class Layer:
         unit = self.unit
         w, b = self.folded(x)
         if unit.kind == "fc":
-            flat = x if x.data.ndim == 2 else reshape(x, (x.shape[0], -1))
-            return dense(flat, w, b, unit.relu)
+            return dense(x if x.data.ndim == 2 else flatten(x), w, b, unit.relu)
         if unit.kind == "depthwise":
             return depthwise(x, w, b, unit.S, unit.pad, unit.relu)
         return conv2d(x, w, b, unit.S, unit.pad, unit.relu, residual)
@@ -59,7 +58,7 @@ class Layer:
         if not self.statistics:
             return w, self.parameters["b"]
         gamma, beta = self.parameters["gamma"], self.parameters["beta"]
-        if x.tape is not None:
+        if isinstance(x.tape, Tape):
             w, gamma, beta = x.tape.watch(w), x.tape.watch(gamma), x.tape.watch(beta)
         inverse = 1 / np.sqrt(self.statistics["v"] + EPSILON).astype(w.data.dtype)
         s = multiply(gamma, Tensor(inverse))

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from a3cs_hw.units import FRAMES
-from a3cs_ref.autodiff.ops import reshape, select_path
-from a3cs_ref.autodiff.tensor import Tape, Tensor
-from a3cs_ref.nn.actor_critic import ActorCritic, build_layers, frames_to_input, run_layers
+from a3cs_ref.autodiff.ops import frames, reshape, select_path
+from a3cs_ref.autodiff.tensor import Acting, Tape, Tensor
+from a3cs_ref.nn.actor_critic import ActorCritic, build_layers, run_layers
 from a3cs_ref.nn.aligned import align_cell
 from a3cs_ref.nn.cells import OPERATORS, agent_units, cell_shapes, operator_units
 from a3cs_ref.nn.layers import Layer
@@ -62,10 +62,12 @@ class SuperNet:
                 for layer in (layer for layers in operators.values() for layer in layers.values()):
                     layer.initialise(rng)
 
-    def __call__(self, frames: np.ndarray, choices: Sequence[PathChoice], tape: Tape | None = None) -> tuple[Tensor, Tensor]:
+    def __call__(
+        self, pixels: np.ndarray, choices: Sequence[PathChoice], tape: Acting | Tape | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Logits (B, A) and values (B,) of the activated path, for uint8 frames (B, 4, 84, 84)."""
         dtype = self.tail["logits"].parameters["w"].data.dtype
-        x = _last(run_layers(self.stem, Tensor(frames_to_input(frames, dtype), tape=tape)))
+        x = _last(run_layers(self.stem, frames(pixels, dtype, tape)))
         for operators, choice in zip(self.cells, choices, strict=True):
             x = run_cell(operators, choice, x)
         source = self.tail["fc"].unit.input
@@ -111,7 +113,7 @@ class SuperNet:
 def run_cell(operators: Mapping[str, Mapping[str, Layer]], choice: PathChoice, x: Tensor) -> Tensor:
     """A^{l+1} of one cell from its input A^l (Eq. 6), joined to its relaxed weights for Eq. 7."""
     y = _last(run_layers(operators[OPERATORS[choice.active]], x))
-    if choice.q is None or x.tape is None:
+    if choice.q is None or not isinstance(x.tape, Tape):
         return y
     detached = Tensor(x.data)
     others = [_last(run_layers(operators[OPERATORS[k]], detached)).data for k in choice.paths[1:]]

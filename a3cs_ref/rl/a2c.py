@@ -9,16 +9,15 @@ from typing import Any
 import numpy as np
 
 from a3cs_hw.files import UserError
-from a3cs_ref.autodiff.ops import concatenate, log_softmax
-from a3cs_ref.autodiff.tensor import Tape, Tensor
+from a3cs_ref.autodiff.ops import log_softmax
 from a3cs_ref.checkpoint import group, load_checkpoint, load_parameters, prefixed
 from a3cs_ref.config import option, topic
 from a3cs_ref.nn.actor_critic import ActorCritic
 from a3cs_ref.nn.build import build_network, parse_net
 from a3cs_ref.nn.layers import MOMENTUM
-from a3cs_ref.optim import OptimConfig, RMSProp, clip_gradients, learning_rate
+from a3cs_ref.optim import OptimConfig, RMSProp, clip_factor, gradient_norm, learning_rate
 from a3cs_ref.rl.losses import LossConfig, Targets, task_loss
-from a3cs_ref.rl.rollout import Player, Rollout, RolloutConfig, lambda_returns
+from a3cs_ref.rl.rollout import Player, Policy, Rollout, RolloutConfig, lambda_returns
 from a3cs_ref.rng import generator
 
 
@@ -43,19 +42,21 @@ class TrainConfig:
 def make_targets(rollout: Rollout, config: RolloutConfig, teacher: ActorCritic | None) -> Targets:
     """What the loss of a rollout is measured against: delta, returns, and the teacher's view of the same frames."""
     returns = lambda_returns(rollout, config.gamma, config.td_lambda)
-    values = np.stack([value.data for value in rollout.values])
     rows = returns.size
-    targets = Targets(rollout.actions.reshape(rows), (returns - values).reshape(rows), returns.reshape(rows),
+    targets = Targets(rollout.actions.reshape(rows), (returns - rollout.values).reshape(rows), returns.reshape(rows),
                       ~rollout.forced.reshape(rows))  # fmt: skip
     if teacher is not None:
-        logits, teacher_values = teacher(rollout.frames.reshape(rows, *rollout.frames.shape[2:]))
+        logits, teacher_values = teacher(rollout.rows())
         targets.teacher_log_pi, targets.teacher_values = log_softmax(logits).data, teacher_values.data
     return targets
 
 
-def rollout_loss(rollout: Rollout, targets: Targets, config: LossConfig) -> tuple[Tensor, dict[str, float]]:
-    """L_task, Eq. 12, of a rollout (on the rollout's tape), and its terms by name."""
-    return task_loss(concatenate(rollout.logits), concatenate(rollout.values), targets, config)
+def backpropagate(policy: Policy, rollout: Rollout, targets: Targets, config: LossConfig) -> dict[str, float]:
+    """Fill in dL_task/dp, Eq. 12, of every parameter p that the policy used. Returns the loss's terms by name."""
+    logits, values, tape = rollout.forward(policy)
+    loss, terms = task_loss(logits, values, targets, config)
+    tape.backward(loss)
+    return terms
 
 
 class Trainer:
@@ -83,13 +84,13 @@ class Trainer:
 
     def iterate(self) -> dict[str, float]:
         """One rollout, one update. Returns what the log averages."""
-        config, tape = self.config, Tape()
-        rollout = self.player.collect(self.agent, tape)
+        config = self.config
+        rollout = self.player.collect(self.agent)
         targets = make_targets(rollout, config.rollout, self.teacher)
-        loss, terms = rollout_loss(rollout, targets, config.loss)
-        tape.backward(loss)
-        norm = clip_gradients(self.agent.parameters().values(), config.optim.clip)
-        self.optimizer.step(learning_rate(config.optim, self.player.steps / config.steps))
+        terms = backpropagate(self.agent, rollout, targets, config.loss)
+        norm = gradient_norm(self.agent.parameters().values())
+        lr = learning_rate(config.optim, self.player.steps / config.steps)
+        self.optimizer.step(lr, clip_factor(norm, config.optim.clip))
         self.agent.update_statistics(rollout.frames[-1], MOMENTUM)
         return terms | {"gradient_norm": norm}
 

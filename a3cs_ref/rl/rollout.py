@@ -1,7 +1,8 @@
 """Rollouts: a few agent steps in all environments, time-major [T, N], and the returns computed from them.
 
-theta does not change inside a rollout, so the forward passes of acting are the forward passes of the update: the tape that
-was written while acting is the tape that is walked backwards. No second forward is run, and nothing is approximated.
+theta does not change inside a rollout, so the forward passes of acting are the forward pass of the update: the maps that
+acting computed, step by step, are kept side by side, and the update's pass over the whole rollout finds them there instead
+of computing them again. Nothing is approximated.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from a3cs_ref.autodiff.tensor import Tape, Tensor
+from a3cs_ref.autodiff.tensor import Acting, Tape, Tensor
 from a3cs_ref.config import option
 from a3cs_ref.rl.envs import make_env, replay
 from a3cs_ref.rng import generator, restored, state_of
 
-Policy = Callable[[np.ndarray, Tape | None], tuple[Tensor, Tensor]]  # frames (N, 4, 84, 84), tape -> logits, values
+Policy = Callable[[np.ndarray, Acting | Tape | None], tuple[Tensor, Tensor]]  # frames (B, 4, 84, 84), tape -> logits, values
 
 
 @dataclass
@@ -42,9 +43,18 @@ class Rollout:
     truncated: np.ndarray  # (T, N) bool: the return continues with final_values
     forced: np.ndarray  # (T, N) bool: the environment replaced the action
     final_values: np.ndarray  # (T, N) float32: V of the last observation where truncated
+    values: np.ndarray  # (T, N) float32: V(s_t)
     bootstrap: np.ndarray  # (N,) float32: V(s_T)
-    logits: list[Tensor]  # T times (N, A), on the tape
-    values: list[Tensor]  # T times (N,), on the tape
+    acting: Acting  # the maps of all T passes
+
+    def forward(self, policy: Policy) -> tuple[Tensor, Tensor, Tape]:
+        """Logits (T N, A) and values (T N,) of the whole rollout on a tape, from the maps that acting left."""
+        tape = self.acting.tape()
+        return *policy(self.rows(), tape), tape
+
+    def rows(self) -> np.ndarray:
+        """The frames as one batch, (T N, 4, 84, 84)."""
+        return self.frames.reshape(-1, *self.frames.shape[2:])
 
 
 def sample_actions(logits: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -59,7 +69,7 @@ def lambda_returns(rollout: Rollout, gamma: float, td_lambda: float) -> np.ndarr
     a truncated one is V of its last observation.
     """
     returns = np.empty_like(rollout.rewards)
-    values = [value.data for value in rollout.values] + [rollout.bootstrap]
+    values = [*rollout.values, rollout.bootstrap]
     following = rollout.bootstrap
     for t in reversed(range(len(rollout.rewards))):
         future = (1 - td_lambda) * values[t + 1] + td_lambda * following
@@ -91,23 +101,22 @@ class Player:
         self.env = make_env(self.game, self.config.num_envs, self.env_seed, threads=self.threads)
         self.frames = self.env.reset()
 
-    def collect(self, policy: Policy, tape: Tape) -> Rollout:
-        """Play one rollout with the policy, recorded on the tape."""
+    def collect(self, policy: Policy) -> Rollout:
+        """Play one rollout with the policy."""
         config = self.config
         if len(self.log) * config.num_envs >= config.renew_every:
             self.env.close()
             self._renew()
         rows: list[dict[str, np.ndarray]] = []
-        logits, values = [], []
+        acting = Acting(config.rollout)
         for _ in range(config.rollout):
-            step_logits, step_values = policy(self.frames, tape)
-            actions = sample_actions(step_logits.data, self.actions_rng)
-            rows.append(self._step(policy, actions))
-            logits.append(step_logits)
-            values.append(step_values)
+            acting.begin_pass()
+            logits, values = policy(self.frames, acting)
+            actions = sample_actions(logits.data, self.actions_rng)
+            rows.append(self._step(policy, actions) | {"values": values.data})
         bootstrap = policy(self.frames, None)[1].data
         stacked = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
-        return Rollout(**stacked, bootstrap=bootstrap, logits=logits, values=values)
+        return Rollout(**stacked, bootstrap=bootstrap, acting=acting)
 
     def _step(self, policy: Policy, actions: np.ndarray) -> dict[str, np.ndarray]:
         """One agent step in every environment: the rollout's row."""

@@ -23,15 +23,15 @@ import numpy as np
 from a3cs_hw.files import UserError
 from a3cs_hw.template import BOARDS, Design
 from a3cs_hw.units import Unit, count_macs
-from a3cs_ref.autodiff.tensor import Tape, Tensor
+from a3cs_ref.autodiff.tensor import Acting, Tape, Tensor
 from a3cs_ref.checkpoint import group, load_parameters, prefixed
 from a3cs_ref.config import option, topic
 from a3cs_ref.nn.actor_critic import ActorCritic
 from a3cs_ref.nn.cells import CELLS, OPERATORS, agent_units, all_slots
 from a3cs_ref.nn.layers import MOMENTUM
 from a3cs_ref.nn.supernet import SuperNet
-from a3cs_ref.optim import Adam, OptimConfig, RMSProp, clip_gradients, learning_rate
-from a3cs_ref.rl.a2c import make_targets, rollout_loss
+from a3cs_ref.optim import Adam, OptimConfig, RMSProp, clip_factor, gradient_norm, learning_rate
+from a3cs_ref.rl.a2c import backpropagate, make_targets
 from a3cs_ref.rl.evaluate import evaluate, policy_from_logits
 from a3cs_ref.rl.losses import LossConfig
 from a3cs_ref.rl.rollout import Player, RolloutConfig
@@ -102,21 +102,24 @@ class CoSearch:
 
     def iterate(self) -> dict[str, float]:
         """One iteration of Algorithm 1. Returns what the log averages."""
-        config, tape, progress = self.config, Tape(), self.progress
+        config, progress = self.config, self.progress
         path, noise = sample_path(self.alpha.data, self.gumbel_rng)
         theta_turn, alpha_turn = self._turns(progress)
-        choices = fixed_choices(path)
-        if alpha_turn:
-            choices = relaxed_choices(self.alpha, noise, temperature(config.gumbel, progress), config.gumbel, tape)
-        rollout = self.player.collect(lambda frames, tape: self.supernet(frames, choices, tape), tape)
+
+        def policy(frames: np.ndarray, tape: Acting | Tape | None) -> tuple[Tensor, Tensor]:
+            choices = fixed_choices(path)
+            if alpha_turn and isinstance(tape, Tape):  # while acting the sampled path alone is needed
+                choices = relaxed_choices(self.alpha, noise, temperature(config.gumbel, progress), config.gumbel, tape)
+            return self.supernet(frames, choices, tape)
+
+        rollout = self.player.collect(policy)
 
         self.design = self.search.update(self._units(path))  # hw(phi*), Eq. 9
 
-        loss, terms = rollout_loss(rollout, make_targets(rollout, config.rollout, self.teacher), config.loss)
-        tape.backward(loss)
-        norm = clip_gradients(self.supernet.parameters().values(), config.optim.clip)
+        terms = backpropagate(policy, rollout, make_targets(rollout, config.rollout, self.teacher), config.loss)
+        norm = gradient_norm(self.supernet.parameters().values())
         if theta_turn:
-            self.theta_optimizer.step(learning_rate(config.optim, progress))
+            self.theta_optimizer.step(learning_rate(config.optim, progress), clip_factor(norm, config.optim.clip))
             self.supernet.agent(path).update_statistics(rollout.frames[-1], MOMENTUM)
         if alpha_turn:
             self._update_alpha(path, progress)

@@ -13,7 +13,7 @@ from a3cs_ref.checkpoint import RunFolder, load_checkpoint
 from a3cs_ref.kernels import chosen, reference
 from a3cs_ref.nn.build import build_network
 from a3cs_ref.optim import OptimConfig
-from a3cs_ref.rl.a2c import TrainConfig, Trainer, make_targets, rollout_loss
+from a3cs_ref.rl.a2c import TrainConfig, Trainer, backpropagate, make_targets
 from a3cs_ref.rl.loop import run
 from a3cs_ref.rl.losses import LossConfig, task_loss
 from a3cs_ref.rl.rollout import Player, RolloutConfig
@@ -30,15 +30,13 @@ def gradients(agent):
 def once_and_twice(agent, teacher, config):
     """The update's gradient from the tape of acting, and from a second forward over the rollout's frames."""
     player = Player("catch", RolloutConfig(num_envs=3, rollout=4), seed=1)
-    tape = Tape()
-    rollout = player.collect(agent, tape)
+    rollout = player.collect(agent)
     targets = make_targets(rollout, player.config, teacher)
-    loss, _ = rollout_loss(rollout, targets, config)
-    tape.backward(loss)
+    terms = backpropagate(agent, rollout, targets, config)
     once, tape = gradients(agent), Tape()
-    again, _ = task_loss(*agent(rollout.frames.reshape(-1, 4, 84, 84), tape), targets, config)  # (T N, A) and (T N,)
+    again, twice = task_loss(*agent(rollout.rows(), tape), targets, config)  # (T N, A) and (T N,)
     tape.backward(again)
-    assert np.isclose(loss.data, again.data, rtol=1e-5)
+    assert terms.keys() == twice.keys() and np.allclose(list(terms.values()), list(twice.values()), rtol=1e-4)
     return once, gradients(agent)
 
 
@@ -66,7 +64,7 @@ def test_targets():
     rng = np.random.default_rng(2)
     agent, teacher = small_agent(rng, size=84), small_agent(rng, size=84)
     player = Player("catch", RolloutConfig(num_envs=3, rollout=4), seed=2)
-    rollout = player.collect(agent, Tape())
+    rollout = player.collect(agent)
     rollout.forced[2, 1] = True
     targets = make_targets(rollout, player.config, teacher)
     for t, n in np.ndindex(4, 3):
@@ -76,7 +74,7 @@ def test_targets():
         assert np.isclose(targets.teacher_values[row], value.data[0])
         assert targets.actions[row] == rollout.actions[t, n]
         assert targets.mask[row] == ((t, n) != (2, 1))
-        assert np.isclose(targets.delta[row], targets.returns[row] - rollout.values[t].data[n], atol=1e-6)
+        assert np.isclose(targets.delta[row], targets.returns[row] - rollout.values[t, n], atol=1e-6)
     assert all(p.grad is None for p in teacher.parameters().values())
 
 
@@ -154,9 +152,10 @@ def test_atari_rollout(threads):
     rng = np.random.default_rng(3)
     agent = small_agent(rng, actions=4, size=84)
     player = Player("breakout", RolloutConfig(num_envs=2, rollout=6), seed=3, threads=threads)
-    rollout = player.collect(agent, Tape())
-    again, _ = agent(rollout.frames.reshape(-1, 4, 84, 84))
-    assert np.allclose(np.concatenate([logits.data for logits in rollout.logits]), again.data, rtol=1e-9)
+    rollout = player.collect(agent)
+    known, values, _ = rollout.forward(agent)
+    again, _ = agent(rollout.rows())
+    assert np.allclose(known.data, again.data, rtol=1e-9) and np.array_equal(values.data, rollout.values.ravel())
 
 
 def test_divergence_stops_the_run_and_keeps_the_checkpoint(tmp_path):

@@ -84,6 +84,30 @@ def in_halo(x):
     return copy
 
 
+def check_pass_back(run, dx, mask):
+    """dx with its write-back: what was known is added, then the mask cuts."""
+    plus = np.flip(mask, 0).copy()
+    expected = np.where(mask <= 0, 0, dx + plus)
+    for added in (plus, in_halo(plus)):
+        found = run(mask, added)
+        assert_close(found, expected)
+        assert_border_is_zero(found)
+    assert_close(run(mask, None), np.where(mask <= 0, 0, dx))
+    assert_close(run(None, plus), dx + plus)
+
+
+def assert_written_in_place(run, y):
+    """The result lies in the rows that were given for it, and the rows around them are as they were."""
+    whole = fast.empty_maps((len(y) + 2, *y.shape[1:]), np.dtype(np.float32))
+    whole[...] = 7
+    part = whole[1:-1]
+    found = run(part)
+    assert found is part
+    assert_close(part, y)
+    assert (whole[0] == 7).all() and (whole[-1] == 7).all()
+    assert_border_is_zero(whole)
+
+
 def check_convolution(case, rng):
     b, h, w, n, m, k, s, pad = case
     x, weights, bias = normal(rng, b, h, w, n), normal(rng, k, k, n, m), normal(rng, m)
@@ -95,12 +119,14 @@ def check_convolution(case, rng):
         assert_close(found, np.maximum(y + residual, 0))
         assert_border_is_zero(found)
         assert_close(fast.conv2d(given, weights, None, s, pad), y - exact[2])
+        assert_written_in_place(lambda out, given=given: fast.conv2d(given, weights, bias, s, pad, out=out), y)
     dx = reference.conv2d_dx(dy.astype(np.float64), exact[1], x.shape, s, pad)
     dw = reference.conv2d_dw(exact[0], dy.astype(np.float64), weights.shape, s, pad)
     for given, above in ((x, dy), (in_halo(x), in_halo(dy))):
         found = fast.conv2d_dx(above, weights, x.shape, s, pad)
         assert_close(found, dx)
         assert_border_is_zero(found)
+        check_pass_back(lambda mask, plus, above=above: fast.conv2d_dx(above, weights, x.shape, s, pad, mask, plus), dx, given)
         for mine, theirs in zip(fast.conv2d_dw(given, above, weights.shape, s, pad), dw, strict=True):
             assert_close(mine, theirs)
         assert_border_is_zero(given)
@@ -120,9 +146,11 @@ def check_depthwise(case, rng):
         assert_close(found, np.maximum(y, 0))
         assert_border_is_zero(found)
         assert_close(fast.depthwise(given, weights, None, s, pad), y - exact[2])
+        assert_written_in_place(lambda out, given=given: fast.depthwise(given, weights, bias, s, pad, out=out), y)
         found = fast.depthwise_dx(above, weights, x.shape, s, pad)
         assert_close(found, dx)
         assert_border_is_zero(found)
+        check_pass_back(lambda mask, plus, above=above: fast.depthwise_dx(above, weights, x.shape, s, pad, mask, plus), dx, given)
         for mine, theirs in zip(fast.depthwise_dw(given, above, weights.shape, s, pad), dw, strict=True):
             assert_close(mine, theirs)
 
@@ -137,6 +165,43 @@ def test_convolution_agrees_with_the_reference(case):
 def test_depthwise_agrees_with_the_reference(case):
     """The same for depthwise layers."""
     check_depthwise(case, np.random.default_rng(sum(case)))
+
+
+MAPS = [(3, 42, 42, 16), (2, 5, 1, 7), (1, 1, 1, 1), (0, 3, 3, 8)]
+
+
+@pytest.mark.parametrize("shape", MAPS, ids=str)
+def test_passes_over_maps_agree_with_the_reference(shape):
+    """The ReLU's gradient, the inner product and the input's conversion, of haloed maps and of plain ones."""
+    rng = np.random.default_rng(sum(shape))
+    dy, y, plus = normal(rng, *shape), normal(rng, *shape), normal(rng, *shape)
+    y.ravel()[:1], dy.ravel()[1:2] = np.nan, np.nan  # a NaN lets its gradient show
+    for place in (np.copy, in_halo):
+        for more in (None, place(plus)):
+            found = fast.relu_gradient(place(dy), place(y), more)
+            assert np.array_equal(found, reference.relu_gradient(dy, y, more), equal_nan=True)
+            assert_border_is_zero(found)
+        exact = float((plus.astype(np.float64) ** 2).sum())
+        assert abs(fast.inner_product(place(plus), place(plus)) - exact) <= 1e-5 * exact
+    b, h, w, n = shape
+    frames = rng.integers(0, 256, (b, n, h, w), dtype=np.uint8)
+    expected = reference.frames_to_maps(frames, np.dtype(np.float32))
+    found = fast.frames_to_maps(frames, np.dtype(np.float32))
+    assert np.array_equal(found, expected)
+    assert_written_in_place(lambda out: fast.frames_to_maps(frames, np.dtype(np.float32), out), expected)
+
+
+@pytest.mark.parametrize("shape", [(64, 257), (1 << 15,), (3136, 64), (5,)], ids=str)
+def test_passes_over_parameters_agree_with_the_reference(shape):
+    """RMSProp's step and the gradient's norm, of large parameters (in shares) and of small ones."""
+    rng = np.random.default_rng(sum(shape))
+    p, g, v = normal(rng, *shape), normal(rng, *shape), normal(rng, *shape) ** 2
+    exact = [a.astype(np.float64) for a in (p, g, v)]
+    assert abs(fast.square_sum(g) - (exact[1] ** 2).sum()) <= 1e-5 * (exact[1] ** 2).sum()
+    fast.rmsprop(p, g, v, 1e-2, 0.9, 1e-5, 0.5)
+    reference.rmsprop(*exact, 1e-2, 0.9, 1e-5, 0.5)
+    assert_close(p, exact[0])
+    assert_close(v, exact[2])
 
 
 @pytest.mark.parametrize("case", DENSE, ids=str)

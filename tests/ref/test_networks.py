@@ -11,7 +11,8 @@ from a3cs_hw.units import FRAMES, Unit, count_macs, validate
 from a3cs_ref.autodiff import ops
 from a3cs_ref.autodiff.gradcheck import gradcheck
 from a3cs_ref.autodiff.tensor import Tape
-from a3cs_ref.nn.actor_critic import ActorCritic, build_layers, frames_to_input, run_layers
+from a3cs_ref.kernels import reference
+from a3cs_ref.nn.actor_critic import ActorCritic, build_layers, run_layers
 from a3cs_ref.nn.build import build_network, network_units, parse_net, write_agent
 from a3cs_ref.nn.cells import CELLS, OPERATORS, agent_units, all_slots, cell_shapes, operator_units
 from a3cs_ref.nn.layers import memory_shape
@@ -126,7 +127,7 @@ def test_cells_follow_the_resnets_groups():
 def test_frames_become_values_between_0_and_1():
     """Channels and pixels of the input are exchanged, or 255 is not 1."""
     frames = random_frames(np.random.default_rng(0), 2, size=5)
-    x = frames_to_input(frames, np.dtype(np.float64))
+    x = reference.frames_to_maps(frames, np.dtype(np.float64))
     assert x.shape == (2, 5, 5, 4) and x.flags.c_contiguous
     assert np.allclose(x[1, 2, 3, 0], frames[1, 0, 2, 3] / 255, rtol=1e-12)
 
@@ -223,7 +224,7 @@ def test_small_agent_gradient(norm):
 
     def function(tape):
         logits, values = agent(frames, tape)
-        return ops.concatenate([ops.reshape(logits, (-1,)), values])
+        return ops.add(logits, ops.reshape(values, (-1, 1)))
 
     assert gradcheck(function, agent.parameters(), rng, samples=15) < 1e-6
 

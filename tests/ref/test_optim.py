@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from a3cs_ref.autodiff.tensor import Tensor
-from a3cs_ref.optim import FORMS, Adam, OptimConfig, RMSProp, clip_gradients, learning_rate
+from a3cs_ref.optim import FORMS, Adam, OptimConfig, RMSProp, clip_factor, gradient_norm, learning_rate
 
 
 def steps_of(form, gradients, lr=0.1, decay=0.9, epsilon=0.01):
@@ -107,24 +107,31 @@ def test_clipping_is_by_the_joint_norm():
     """Every parameter is clipped by itself, which turns the gradient; or the norm returned is the clipped one."""
     tensors = [Tensor(np.zeros(1)), Tensor(np.zeros(2)), Tensor(np.zeros(1))]
     tensors[0].grad, tensors[1].grad = np.array([3.0]), np.array([0.0, 4.0])
-    assert clip_gradients(tensors, 0.5) == 5
-    assert np.allclose(tensors[0].grad, 0.3) and np.allclose(tensors[1].grad, [0, 0.4]) and tensors[2].grad is None
+    assert gradient_norm(tensors) == 5 and np.isclose(clip_factor(5, 0.5), 0.1)
 
 
 @pytest.mark.parametrize("limit", [0.0, 5.1])
 def test_small_gradients_are_not_clipped(limit):
     """A gradient within the limit is changed, or a limit of 0 does not turn clipping off."""
-    tensor = Tensor(np.zeros(2))
-    tensor.grad = np.array([3.0, 4.0])
-    assert clip_gradients([tensor], limit) == 5 and np.array_equal(tensor.grad, [3, 4])
+    assert clip_factor(5.0, limit) == 1
 
 
-def test_clipping_a_gradient_that_two_parameters_share():
-    """A rule may hand one array to two parameters: scaled in place it would be scaled twice."""
-    tensors, shared = [Tensor(np.zeros(1)), Tensor(np.zeros(1))], np.array([3.0])
-    tensors[0].grad = tensors[1].grad = shared
-    clip_gradients(tensors, 1.0)
-    assert np.allclose([tensor.grad[0] for tensor in tensors], 1 / np.sqrt(2), rtol=1e-5)
+@pytest.mark.parametrize("form", FORMS)
+def test_a_clipped_step_is_the_step_of_the_clipped_gradient(form):
+    """The factor reaches p but not v, or the other way round; or a gradient that two parameters share is scaled twice."""
+    rng = np.random.default_rng(3)
+    values, gradient = rng.standard_normal((2, 3)).astype(np.float32), rng.standard_normal((2, 3)).astype(np.float32)
+    stepped = []
+    for factor in (0.25, 1.0):
+        parameters = {name: Tensor(values[i].copy(), needs_grad=True) for i, name in enumerate("ab")}
+        optimizer = RMSProp(parameters, OptimConfig(form=form))
+        for _ in range(2):
+            shared = gradient[0] * np.float32(0.25 / factor)
+            for parameter in parameters.values():
+                parameter.grad = shared
+            optimizer.step(0.1, factor)
+        stepped.append([parameter.data for parameter in parameters.values()])
+    assert np.allclose(stepped[0], stepped[1], rtol=1e-6)
 
 
 def test_learning_rate_schedule():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from a3cs_ref.autodiff.tensor import Tape, Tensor
+from a3cs_ref.autodiff.tensor import Acting, Tensor
 from a3cs_ref.rl import rollout as module
 from a3cs_ref.rl.rollout import Player, Rollout, RolloutConfig, lambda_returns, sample_actions
 from a3cs_ref.rl.step import Step
@@ -24,9 +24,9 @@ def random_rollout(rng, T=6, N=40):
         truncated=ends > 0.85,
         forced=np.zeros((T, N), bool),
         final_values=rng.standard_normal((T, N)).astype(np.float32),
+        values=rng.standard_normal((T, N)).astype(np.float32),
         bootstrap=rng.standard_normal(N).astype(np.float32),
-        logits=[],
-        values=[Tensor(rng.standard_normal(N).astype(np.float32)) for _ in range(T)],
+        acting=Acting(T),
     )
 
 
@@ -39,7 +39,7 @@ def slow_return(rollout, td_lambda, t, n):
         return rollout.rewards[t, n]
     if rollout.truncated[t, n]:
         return rollout.rewards[t, n] + GAMMA * rollout.final_values[t, n]
-    value = rollout.bootstrap[n] if t + 1 == T else rollout.values[t + 1].data[n]
+    value = rollout.bootstrap[n] if t + 1 == T else rollout.values[t + 1, n]
     return rollout.rewards[t, n] + GAMMA * ((1 - td_lambda) * value + td_lambda * slow_return(rollout, td_lambda, t + 1, n))
 
 
@@ -68,7 +68,7 @@ def test_one_step_target_by_hand():
     """lambda = 0 is not the one-step delta of Eq. 3, r_t + gamma V(s_{t+1}) - V(s_t)."""
     rollout = random_rollout(np.random.default_rng(2), T=3, N=5)
     rollout.terminal[:], rollout.truncated[:] = False, False
-    V = np.stack([value.data for value in rollout.values] + [rollout.bootstrap])
+    V = np.stack([*rollout.values, rollout.bootstrap])
     assert np.allclose(lambda_returns(rollout, GAMMA, 0.0), rollout.rewards + GAMMA * V[1:], rtol=1e-6)
 
 
@@ -139,9 +139,9 @@ def test_rollout_keeps_what_happened(scripted):
     """Frames and rewards belong to different steps, raw rewards are learned from, a truncation is bootstrapped from the new
     episode's first frame, or scores are lost."""
     player = Player("scripted", RolloutConfig(num_envs=2, rollout=3), seed=0)
-    rollout = player.collect(value_is_time, Tape())
+    rollout = player.collect(value_is_time)
     assert rollout.frames[:, 0, 0, 0, 0].tolist() == [0, 1, 2]  # what the policy saw before each step
-    assert [value.data.tolist() for value in rollout.values] == [[0, 0], [1, 1], [2, 2]]
+    assert rollout.values.tolist() == [[0, 0], [1, 1], [2, 2]]
     assert rollout.bootstrap.tolist() == [3, 3]
     assert rollout.rewards.tolist() == [[1, -1], [0, 0.5], [0, 0]]  # clipped
     assert rollout.terminal.tolist() == [[False, False], [True, False], [True, False]]
@@ -157,7 +157,7 @@ def test_environments_are_renewed(scripted):
     player = Player("scripted", RolloutConfig(num_envs=2, rollout=3, renew_every=12), seed=0)
     lengths = []
     for _ in range(5):
-        player.collect(value_is_time, Tape())
+        player.collect(value_is_time)
         lengths.append(len(player.log))
     assert lengths == [3, 6, 3, 6, 3]
     assert len(scripted) == 3 and len({seed for _, seed in scripted}) == 3
@@ -175,10 +175,10 @@ def test_restored_player_goes_on_identically(rollouts):
 
     player, other = Player("catch", config, seed=5), Player("catch", config, seed=5)
     for _ in range(rollouts):
-        player.collect(policy, Tape())
+        player.collect(policy)
     other.restore(*player.state())
     for _ in range(6):
-        one, two = (p.collect(policy, Tape()) for p in (player, other))
+        one, two = (p.collect(policy) for p in (player, other))
         for name in ("frames", "actions", "rewards", "terminal"):
             assert np.array_equal(getattr(one, name), getattr(two, name)), name
     assert player.finished == other.finished and player.steps == other.steps
@@ -187,6 +187,6 @@ def test_restored_player_goes_on_identically(rollouts):
 def test_seeds_give_different_runs():
     """Two seeds play the same games or draw the same actions; one seed does not repeat itself."""
     players = [Player("catch", RolloutConfig(num_envs=4, rollout=30), seed) for seed in (0, 0, 1)]
-    runs = [player.collect(value_is_time, Tape()) for player in players]
+    runs = [player.collect(value_is_time) for player in players]
     assert np.array_equal(runs[0].frames, runs[1].frames) and np.array_equal(runs[0].actions, runs[1].actions)
     assert not np.array_equal(runs[0].frames, runs[2].frames) and not np.array_equal(runs[0].actions, runs[2].actions)
