@@ -1,12 +1,11 @@
-"""Dense layers: dense, dense_dx and dense_dw of reference.py. The weights, 6 MB for 3136 x 512, are read once.
+"""Dense layers: dense, dense_dx and dense_dw of reference.py. The weights, 6 MB for 3136 x 512, are read once, in order.
 
-*Forward*, y = x w + b: P samples x `columns` vectors of outputs accumulate over the inputs (`outer`). The weights of a block
-of outputs are a column, rows 2 KB apart, which all fall on the same few places of the cache: BAND rows at a time are copied,
-in the order in which they lie, into one panel a block, and used for all samples. A task is a range of outputs.
+*Forward*, y = x w + b: a task is a range of inputs, whose share of every sum it computes; the shares are added at the end, in
+order, with the bias. BAND rows of w at a time are used for all samples while they are in the second-level cache, and the
+next rows are asked for meanwhile:
 
-    for BAND inputs
-      copy their rows of w into panels
-      for block of outputs v, P samples    block = y of the inputs before, or the bias
+    for BAND inputs of the range
+      for P samples, block of outputs v    block = the share so far
         for input n of the band            block[p, v] += x[p, n] w[n, v]
 
 *dX* = dy w^T: rows of w and dy both lie along the sum, so lanes are terms of the sum (`inner`), added up at the end:
@@ -28,47 +27,78 @@ import functools
 import numpy as np
 
 from a3cs_ref.kernels import reference
-from a3cs_ref.kernels.direct import split, write_back, zeros_for
+from a3cs_ref.kernels.direct import split, zeros_for
 from a3cs_ref.kernels.native import compiled, inlined
 from a3cs_ref.kernels.pool import Plan
-from a3cs_ref.kernels.simd import ACCUMULATORS, FLOAT, LANES, inner, load_block, outer, store_block, store_sums, word, zeros
-from a3cs_ref.kernels.threads import threads
+from a3cs_ref.kernels.simd import (
+    ACCUMULATORS,
+    FLOAT,
+    LANES,
+    add_from,
+    inner,
+    load_block,
+    outer,
+    prefetch,
+    relu,
+    store_block,
+    store_sums,
+    word,
+    zeros,
+)
 
 SMALL = 1 << 18  # multiply-adds below which BLAS is called
 ROWS, COLUMNS = (3, 4) if ACCUMULATORS == 12 else (4, 7)  # block of dX: inputs x samples
-BAND = 64  # inputs whose weights are copied into the cache at a time, in the forward product
-PANEL = BAND + 1  # rows of a panel: at a power of two apart all panels would share few places of the cache
-TASKS = 8  # shares of the inputs in dX and dW
+BAND = 32  # inputs whose weights are used for all samples in turn: 64 KB of a second-level cache
+TASKS = 8  # shares of the inputs
 
 
 @functools.cache
 def forward_kernel(p: int, columns: int):
-    """A share of the columns of y, for blocks of p samples."""
+    """The share of y that a range of inputs gives, for blocks of p samples."""
     width = columns * LANES * FLOAT
 
     def dense(arguments, task, chunk):
-        x, w, bias, y = word(arguments, 0), word(arguments, 1), word(arguments, 2), word(arguments, 3)
-        panels, x_row, w_row, y_row = word(arguments, 4), word(arguments, 5), word(arguments, 6), word(arguments, 7)
-        rectify, sample_blocks, inputs = word(arguments, 8), word(arguments, 9), word(arguments, 10)
-        blocks, tasks = word(arguments, 11), word(arguments, 12)
-        low, high = blocks * task // tasks, blocks * (task + 1) // tasks
-        panels += low * PANEL * width
-        for first in range(0, inputs, BAND):
-            size, last = min(BAND, inputs - first), rectify if first + BAND >= inputs else 0
-            for t in range(size):
-                for b in range(high - low):
-                    row = w + (first + t) * w_row + (low + b) * width
-                    store_block(load_block(1, columns, row, 0), panels + (b * PANEL + t) * width, 0)
-            for b in range(low, high):
-                panel = panels + (b - low) * PANEL * width
-                for n in range(sample_blocks):
+        x, w, y, x_row, y_row = (
+            word(arguments, 0), word(arguments, 1), word(arguments, 2), word(arguments, 3), word(arguments, 4)
+        )  # fmt: skip
+        sample_blocks, inputs, blocks = word(arguments, 5), word(arguments, 6), word(arguments, 7)
+        y += task * word(arguments, 8)
+        n_before, n_all = word(arguments, 9), word(arguments, 10)
+        low, high = inputs * task // TASKS, inputs * (task + 1) // TASKS
+        for first in range(low, high, BAND):
+            size, lines = min(BAND, high - first), BAND * y_row // 64
+            for n in range(sample_blocks):
+                for b in range(blocks):
+                    # each block asks for its share of the next band, in the order in which it lies in memory
+                    turn, turns = (n_before + n) * blocks + b, n_all * blocks
+                    for line in range(lines * turn // turns, lines * (turn + 1) // turns):
+                        prefetch(w + (first + BAND) * y_row + line * 64, 0)
                     yp = y + b * width + n * p * y_row
-                    before, step = (yp, y_row) if first > 0 else (bias + b * width, 0)
-                    block = load_block(p, columns, before, step)
-                    block = over_inputs(block, x + first * FLOAT + n * p * x_row, x_row, panel, width, size)
-                    write_back(block, yp, y_row, 0, 0, last)
+                    block = zeros(p, columns) if first == low else load_block(p, columns, yp, y_row)
+                    xp, wp = x + first * FLOAT + n * p * x_row, w + first * y_row + b * width
+                    block = over_inputs(block, xp, x_row, wp, y_row, size)
+                    store_block(block, yp, y_row)
 
     return compiled(dense)
+
+
+@functools.cache
+def sum_kernel():
+    """One sample of y: the bias and all shares, ReLU."""
+
+    def dense_sum(arguments, sample, chunk):
+        shares, bias, y, share, row = (
+            word(arguments, 0), word(arguments, 1), word(arguments, 2), word(arguments, 3), word(arguments, 4)
+        )  # fmt: skip
+        for at in range(0, row, LANES * FLOAT):
+            block = load_block(1, 1, bias + at, 0)
+            for task in range(TASKS):
+                block = add_from(block, shares + task * share + sample * row + at, 0)
+            if word(arguments, 5) != 0:
+                block = relu(block)
+            store_block(block, y + sample * row + at, 0)
+
+    return compiled(dense_sum)
 
 
 @inlined
@@ -121,23 +151,28 @@ def weights_kernel(rows: int, columns: int):
 
 
 @functools.lru_cache(maxsize=256)
-def forward_plan(batch: int, inputs: int, m: int, rectify: bool, tasks: int):
-    """The Plan of forward()."""
-    columns, x_row, row, found = across(m), inputs * FLOAT, m * FLOAT, []
-    for p, blocks, first in split(batch, ACCUMULATORS // columns):
-        others = [x_row, row, row, int(rectify), blocks, inputs, m // (LANES * columns), tasks]
-        found.append((forward_kernel(p, columns), [first * x_row, 0, 0, first * row, 0], others))
-    return Plan(found)
+def forward_plans(batch: int, inputs: int, m: int, rectify: bool):
+    """The Plans of forward(): shares, then their sum."""
+    columns, x_row, row, found, before = across(m), inputs * FLOAT, m * FLOAT, [], 0
+    parts = split(batch, ACCUMULATORS // columns)
+    total = sum(blocks for _, blocks, _ in parts)
+    for p, blocks, first in parts:
+        others = [x_row, row, blocks, inputs, m // (LANES * columns), batch * row, before, total]
+        before += blocks
+        found.append((forward_kernel(p, columns), [first * x_row, 0, first * row], others))
+    return Plan(found), Plan([(sum_kernel(), [0, 0, 0], [batch * row, row, int(rectify)])])
 
 
 def forward(x, w, b, rectify, out) -> np.ndarray:
     """dense of reference.py; `out` None or contiguous."""
-    if left_to_blas(x.shape[0], w.shape):
+    batch, m = x.shape[0], w.shape[1]
+    if left_to_blas(batch, w.shape):
         return reference.dense(x, w, b, rectify, out)
-    x, w, m = contiguous(x), contiguous(w), w.shape[1]
-    y, bias = np.empty((x.shape[0], m), np.float32) if out is None else out, zeros_for(m) if b is None else contiguous(b)
-    panels, tasks = np.empty((PANEL, m), np.float32), max(2 * threads(), m // 128)
-    forward_plan(*x.shape, m, rectify, tasks).launch(tasks, tasks, x, w, bias, y, panels)
+    x, w, bias = contiguous(x), contiguous(w), zeros_for(m) if b is None else contiguous(b)
+    y, shares = np.empty((batch, m), np.float32) if out is None else out, np.empty((TASKS, batch, m), np.float32)
+    product, total = forward_plans(*x.shape, m, rectify)
+    product.launch(TASKS, TASKS, x, w, shares)
+    total.launch(batch, batch, shares, bias, y)
     return y
 
 
@@ -181,7 +216,7 @@ def dw(x, dy) -> tuple[np.ndarray, np.ndarray]:
 
 def left_to_blas(batch: int, w_shape: tuple[int, int]) -> bool:
     """Whether np.dot does the layer."""
-    return w_shape[1] % LANES != 0 or batch * w_shape[0] * w_shape[1] < SMALL
+    return w_shape[1] % LANES != 0 or w_shape[0] < TASKS or batch * w_shape[0] * w_shape[1] < SMALL
 
 
 def across(m: int) -> int:

@@ -29,6 +29,7 @@ from a3cs_ref.kernels.direct import (
     bias_stage,
     border,
     classes,
+    clear_stage,
     output_size,
     split,
     write_back,
@@ -110,7 +111,7 @@ def forward(x, w, b, stride, pad, rectify, out) -> np.ndarray:
 @functools.lru_cache(maxsize=4096)
 def dx_plan(dy_shape, dy_strides, w_shape, x_shape, x_strides, stride, pad, ends):
     """(Plan, first taps of the parts of the weights) of dx()."""
-    (k, _, m), found, parts, offset = w_shape, [], [], 0
+    (k, _, m), found, parts, offset = w_shape, clear_stage(x_shape, x_strides) if stride > w_shape[0] else [], [], 0
     for tap_i, start_i, top, rows, taps_i in classes(x_shape[1], k, stride, pad):
         for tap_j, start_j, left, cols, taps_j in classes(x_shape[2], k, stride, pad):
             out = (rows, cols, (x_strides[0], stride * x_strides[1], stride * x_strides[2], FLOAT))
@@ -124,10 +125,9 @@ def dx_plan(dy_shape, dy_strides, w_shape, x_shape, x_strides, stride, pad, ends
 def dx(dy, w, x_shape, stride, pad, mask, plus) -> np.ndarray:
     """depthwise_dx of reference.py; M must be a multiple of LANES. With stride > K, plus must be None."""
     k, out = w.shape[0], haloed(x_shape)
-    if stride > k:  # pixels between the kernels get nothing
-        out[...] = 0
     rows, cols = (classes(size, k, stride, pad) for size in x_shape[1:3])
     if not rows or not cols:
+        out[...] = 0
         return out
     dy, ends = bordered(dy, border(dy.shape[2], cols)), RESIDUAL * (plus is not None) + MASK * (mask is not None)
     plan, parts = dx_plan(dy.shape, dy.strides, w.shape, x_shape, out.strides, stride, pad, ends)

@@ -195,7 +195,7 @@ def forward(x, w, b, stride, pad, rectify, residual, out) -> np.ndarray:
 @functools.lru_cache(maxsize=4096)
 def dx_plan(dy_shape, dy_strides, w_shape, x_shape, x_strides, stride, pad, ends):
     """(Plan, parts of the weights) of dx(): a part is (first tap, first tap, vectors of a block of channels)."""
-    (k, _, n, m), found, parts, offset = w_shape, [], [], 0
+    (k, _, n, m), found, parts, offset = w_shape, clear_stage(x_shape, x_strides) if stride > w_shape[0] else [], [], 0
     for tap_i, start_i, top, rows, taps_i in classes(x_shape[1], k, stride, pad):
         for tap_j, start_j, left, cols, taps_j in classes(x_shape[2], k, stride, pad):
             out = (rows, cols, (x_strides[0], stride * x_strides[1], stride * x_strides[2], FLOAT))
@@ -210,10 +210,9 @@ def dx_plan(dy_shape, dy_strides, w_shape, x_shape, x_strides, stride, pad, ends
 def dx(dy, w, x_shape, stride, pad, mask, plus) -> np.ndarray:
     """conv2d_dx of reference.py; N must be a multiple of LANES. With stride > K, plus must be None."""
     k, out = w.shape[0], haloed(x_shape)
-    if stride > k:  # pixels between the kernels get nothing
-        out[...] = 0
     rows, cols = (classes(size, k, stride, pad) for size in x_shape[1:3])
     if not rows or not cols:
+        out[...] = 0
         return out
     dy, ends = bordered(dy, border(dy.shape[2], cols)), RESIDUAL * (plus is not None) + MASK * (mask is not None)
     plan, parts = dx_plan(dy.shape, dy.strides, w.shape, x_shape, out.strides, stride, pad, ends)
@@ -222,6 +221,24 @@ def dx(dy, w, x_shape, stride, pad, mask, plus) -> np.ndarray:
     packed = packed[0] if len(packed) == 1 else np.concatenate(packed)
     plan.launch(x_shape[0], x_shape[0], dy, packed, zeros_for(w.shape[2]), out, alike(plus, out), alike(mask, out))
     return out
+
+
+@functools.cache
+def clear_kernel():
+    """Zero one sample of a map, and the border between its rows, which is zero anyway."""
+
+    def clear(arguments, sample, chunk):
+        y = word(arguments, 3) + sample * word(arguments, 6)
+        for at in range(0, word(arguments, 7), LANES * FLOAT):
+            store_block(zeros(1, 1), y + at, 0)
+
+    return compiled(clear)
+
+
+def clear_stage(shape, strides):
+    """Stage of dX for pixels that lie between the kernels (stride > K) and get nothing."""
+    _, rows, cols, _ = shape
+    return [(clear_kernel(), [0] * 6, [strides[0], (rows - 1) * strides[1] + cols * strides[2]])]
 
 
 def border(width: int, found: list[tuple[int, int, int, int, int]]) -> int:

@@ -81,8 +81,8 @@ def empty_maps(shape: tuple[int, ...], dtype: np.dtype) -> Array:
 
 
 def _dx(method, dy, w, x_shape, stride, pad, mask, plus) -> Array:
-    """dx by direct or depthwise, its write-back fused where every pixel is written."""
-    n, fused = x_shape[3], stride <= w.shape[0]
+    """dx by direct or depthwise, its write-back fused: where a pixel is not written, plus would be missing."""
+    n, fused = x_shape[3], stride <= w.shape[0] or plus is None
     padded = [filled(array, 3) if fused else None for array in (mask, plus)]
     dx = method.dx(dy, w, (*x_shape[:3], x_shape[3] + -n % LANES), stride, pad, *padded)
     dx = dx if dx.shape[3] == n else dx[..., :n]

@@ -31,7 +31,7 @@ from a3cs_ref.kernels.threads import threads
 
 # Words of a pool's state, each on a cache line of its own where threads write it.
 TICKET, DONE, PROGRAM, STAGES, LENGTH, TASKS, SLEEP = 0, 8, 16, 17, 18, 19, 20
-SPINS = 150_000  # looks at the ticket before a helper goes to sleep, some 150 us
+SPINS = 300_000  # looks at the ticket before a helper goes to sleep, some 150 us: longer than Python between two launches
 PATIENCE = 50_000  # looks at the helpers' progress, some 50 us, before the launching thread gives up its core for a moment
 
 
@@ -137,27 +137,39 @@ class Pool:
         with self.launching:
             if chunks > 1:
                 for helper in self.helpers:
-                    helper.wake()
+                    helper.call()
             self.run(self.state, address(program), len(program), program.strides[0], tasks, chunks)
 
 
 class _Helper:
-    """One helper thread. If it misses a launch (it was about to sleep), the others do the work."""
+    """One helper thread.
+
+    It cannot sleep through a launch: the launching thread counts the call before it looks whether the helper is asleep, the
+    helper says that it is asleep before it looks at the count.
+    """
 
     def __init__(self, words, serve):
         self.words, self.serve = words, serve  # the words stay alive as long as the thread looks at them
-        self.asleep, self.bell = False, threading.Lock()
+        self.calls, self.asleep, self.bell = 0, False, threading.Lock()
         self.bell.acquire()
         threading.Thread(target=self._live, name="a3cs-kernels", daemon=True).start()
 
     def _live(self):
         while True:
+            calls = self.calls
             self.serve(address(self.words))
             self.asleep = True
-            self.bell.acquire()
+            if self.calls == calls or not self._awake_again():
+                self.bell.acquire()
 
-    def wake(self):
-        """Called by one thread at a time."""
+    def _awake_again(self):
+        """Take the sleep back, unless the bell has been rung for it already."""
+        self.asleep, asleep = False, self.asleep
+        return asleep
+
+    def call(self):
+        """Called by one thread at a time, before a launch."""
+        self.calls += 1
         if self.asleep:
             self.asleep = False
             self.bell.release()
