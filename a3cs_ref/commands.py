@@ -15,7 +15,7 @@ from a3cs_hw.text import print_table
 from a3cs_ref.checkpoint import RunFolder, check_same
 from a3cs_ref.config import from_arguments, from_dict
 from a3cs_ref.presets import apply_preset
-from a3cs_ref.progress import Progress, say
+from a3cs_ref.progress import Progress, announce, say
 from a3cs_ref.rl import loop, sources
 from a3cs_ref.rl.envs import find_game, make_env
 from a3cs_ref.rl.evaluate import collect_frames
@@ -47,6 +47,7 @@ def _run(arguments: argparse.Namespace, config_kind: type, learner_kind: type) -
     learner = learner_kind(config, teacher)
     distillation = f"{config.loss.distill} distillation from {config.teacher}" if teacher else "no teacher, so no distillation"
     say(f"{learner.kind}: {config.game}, {config.steps:,} agent steps, {distillation}, into {folder.path}")
+    announce(learner.prepare())
     with Progress(learner.kind, config.steps, SHOWN) as progress:
         finished = loop.run(learner, folder, arguments.resume, progress.row)
     rows = folder.rows()

@@ -8,7 +8,7 @@ from typing import Any
 
 from a3cs_hw import __version__
 from a3cs_ref import kernels
-from a3cs_ref.kernels.threads import threads
+from a3cs_ref.kernels.threads import blas_threads, emulator_threads, threads
 from a3cs_ref.rl.sources import shipped
 
 EXTRAS = {
@@ -30,7 +30,7 @@ def gather() -> dict[str, Any]:
     for extra, packages in EXTRAS.items():
         found[f"extra {extra}"] = ", ".join(_version(package) for package in packages)
     found["kernels"] = kernels.chosen().__name__.rsplit(".", 1)[-1]
-    found["threads"] = threads()
+    found["threads"] = f"kernels {threads()}, BLAS {blas_threads()}, Atari emulator {emulator_threads()}"
     found["shipped agents"] = ", ".join(shipped()) or "none"
     return found
 

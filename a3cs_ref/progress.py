@@ -6,14 +6,33 @@ Progress goes to standard error, results to standard output; standard output sta
 from __future__ import annotations
 
 import importlib.util
+import logging
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 
 def say(line: str) -> None:
     """One line for the person who waits, on standard error."""
     print(line, file=sys.stderr, flush=True)
+
+
+def announce(preparation: Iterable[float]) -> None:
+    """Run a preparation that yields the share done; say how far it is if it takes long, and why if kernels are compiled."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    log = logging.getLogger("a3cs_ref")
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        start = said = time.perf_counter()
+        for share in preparation:
+            if time.perf_counter() - said > 2:
+                said = time.perf_counter()
+                say(f"preparing kernels: {share:.0%} after {said - start:.0f} s")
+    finally:
+        log.removeHandler(handler)
 
 
 class Progress:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import logging
 import os
 import pathlib
 
@@ -48,13 +49,22 @@ def _on_disk():
         numba.config.CACHE_DIR = before
 
 
+@functools.cache
+def _say_that_it_compiles() -> None:
+    """Once a process, at the first kernel that was not on disk."""
+    logging.getLogger(__name__).info("compiling kernels for this machine, once: they are kept in %s", cache_folder())
+
+
 def _cached(decorator, function):
     """decorator(cache=True)(function), or without the cache where no folder can be written."""
     with _on_disk():
         try:
-            return decorator(cache=True)(function)
+            made = decorator(cache=True)(function)
         except (RuntimeError, OSError):
-            return decorator(cache=False)(function)
+            made = decorator(cache=False)(function)
+    if not getattr(made, "cache_hits", 1):
+        _say_that_it_compiles()
+    return made
 
 
 def compiled(kernel, reassociate: bool = False):

@@ -45,6 +45,16 @@ def set_threads(count: int | None = None) -> int:
     return number
 
 
+def blas_threads() -> int:
+    """Threads that BLAS may use: one under the fast kernels, whose pool calls it from each of its own."""
+    return 1 if _fast() else threads()
+
+
+def emulator_threads() -> int:
+    """Threads of the Atari emulator: all, as no kernel runs while it does."""
+    return threads()
+
+
 def _fast() -> bool:
     from a3cs_ref.kernels import choice
 

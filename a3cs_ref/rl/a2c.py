@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from a3cs_ref.config import option, topic
 from a3cs_ref.nn.actor_critic import ActorCritic
 from a3cs_ref.nn.build import build_network, parse_net
 from a3cs_ref.nn.layers import MOMENTUM
+from a3cs_ref.nn.warm import warm_network
 from a3cs_ref.optim import OptimConfig, RMSProp, clip_factor, gradient_norm, learning_rate
 from a3cs_ref.rl.losses import LossConfig, Targets, task_loss
 from a3cs_ref.rl.rollout import Player, Policy, Rollout, RolloutConfig, lambda_returns
@@ -67,13 +68,13 @@ class Trainer:
 
     kind = "train"
 
-    def __init__(self, config: TrainConfig, teacher: ActorCritic | None = None, threads: int = 1):
+    def __init__(self, config: TrainConfig, teacher: ActorCritic | None = None):
         if config.loss.distill != "none" and teacher is None:
             raise UserError(f"distillation ({config.loss.distill}) needs a teacher; give one, or use --distill none")
         self.config = config
         self.teacher = teacher if config.loss.distill != "none" else None  # else its forward would be for nothing
         self.network = parse_net(config.net)
-        self.player = Player(config.game, config.rollout, config.seed, threads)
+        self.player = Player(config.game, config.rollout, config.seed)
         self.agent = build_network(self.network, self.player.env.num_actions, config.norm)
         self.agent.initialise(generator(config.seed, "weights"))
         if config.init:
@@ -81,6 +82,11 @@ class Trainer:
             load_parameters(self.agent.parameters(), group(arrays, "theta"), config.init)
             self.agent.set_statistics(group(arrays, "statistics"))
         self.optimizer = RMSProp(self.agent.parameters(), config.optim)
+
+    def prepare(self) -> Iterator[float]:
+        """Make every kernel that the run uses; yields the share that is done."""
+        warm_network(self.agent, self.agent.parameters(), self.player.blank_batches())
+        yield 1.0
 
     def iterate(self) -> dict[str, float]:
         """One rollout, one update. Returns what the log averages."""

@@ -8,6 +8,7 @@ import re
 import numpy as np
 
 from a3cs_hw.files import UserError
+from a3cs_ref.kernels.threads import emulator_threads
 from a3cs_ref.rl import atari, games
 from a3cs_ref.rl.step import FRAME_CAP, Step, VectorEnv
 
@@ -44,18 +45,18 @@ def _squeeze(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", plain.lower())
 
 
-def make_env(game: str, num_envs: int, seed: int, *, max_frames: int = FRAME_CAP, threads: int = 1) -> VectorEnv:
+def make_env(game: str, num_envs: int, seed: int, *, max_frames: int = FRAME_CAP, threads: int | None = None) -> VectorEnv:
     """`num_envs` copies of a game; the same (game, num_envs, seed, max_frames) and actions give the same bits.
 
     max_frames: emulator frames (4 an agent step) after which an episode is cut. threads: workers of the Atari emulator
-    (0: one a core); they change speed alone.
+    (default: as many as the kernels use); they change speed alone.
     """
     game = find_game(game)
     if num_envs < 1 or seed < 0:
         raise UserError(f"environments must be at least 1 and the seed at least 0, not {num_envs} and {seed}")
     if game in games.GAMES:
         return games.GAMES[game](num_envs, seed, max_frames=max_frames)
-    return atari.AtariEnv(game, num_envs, seed, max_frames=max_frames, threads=threads)
+    return atari.AtariEnv(game, num_envs, seed, max_frames=max_frames, threads=threads or emulator_threads())
 
 
 def replay(env: VectorEnv, actions: np.ndarray) -> np.ndarray:

@@ -81,7 +81,6 @@ def evaluate(
     greedy: bool = False,
     max_frames: int = FRAME_CAP,
     record: str | os.PathLike[str] | None = None,
-    threads: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Scores:
     """Play `episodes` environments at once and score the first episode of each: the whole game, all its lives.
@@ -99,7 +98,7 @@ def evaluate(
     scores, lengths = np.zeros(episodes, np.float32), np.zeros(episodes, np.int32)
     film: list[np.ndarray] = []
     finished = 0
-    for turn in first_episodes(policy, game, episodes, seed, max_frames=max_frames, threads=threads):
+    for turn in first_episodes(policy, game, episodes, seed, max_frames=max_frames):
         if record is not None and turn.rows[0] == 0 and len(film) < FILM_FRAMES:
             film.append(turn.obs[0, -1])
         done = turn.rows[turn.over]
@@ -124,7 +123,7 @@ class Turn:
 
 
 def first_episodes(
-    policy: Policy, game: str, episodes: int, seed: int, *, max_frames: int = FRAME_CAP, threads: int = 1
+    policy: Policy, game: str, episodes: int, seed: int, *, max_frames: int = FRAME_CAP
 ) -> Iterator[Turn]:
     """Play the first episode of each of `episodes` environments, a Turn for every agent step until all have ended.
 
@@ -135,7 +134,7 @@ def first_episodes(
     groups = []
     for members in np.array_split(np.arange(episodes), -(-episodes // GROUP)):
         env_seed = int(rng.integers(2**31 - 1))
-        groups.append((members, make_env(game, len(members), env_seed, max_frames=max_frames, threads=threads)))
+        groups.append((members, make_env(game, len(members), env_seed, max_frames=max_frames)))
     obs = np.concatenate([env.reset() for _, env in groups])
     playing, over = np.ones(episodes, bool), np.zeros(episodes, bool)
     actions, length, score = np.zeros(episodes, np.int64), np.zeros(episodes, np.int32), np.zeros(episodes, np.float32)
@@ -156,7 +155,7 @@ def first_episodes(
 
 
 def collect_frames(
-    policy: Policy, game: str, count: int, seed: int, *, envs: int = 8, max_frames: int = 20_000, threads: int = 1
+    policy: Policy, game: str, count: int, seed: int, *, envs: int = 8, max_frames: int = 20_000
 ) -> np.ndarray:
     """Real observations for calibration: (count, 4, 84, 84) uint8, spread evenly over the course of whole episodes.
 
@@ -172,7 +171,7 @@ def collect_frames(
     when = np.zeros(count, np.int64)
     seen, attempt = 0, 0
     while seen < count:
-        episodes = first_episodes(policy, game, envs, seed + attempt, max_frames=max_frames, threads=threads)
+        episodes = first_episodes(policy, game, envs, seed + attempt, max_frames=max_frames)
         for time, turn in enumerate(episodes):
             for row in turn.obs:  # reservoir sampling: observation k replaces a kept one with probability count / (k + 1)
                 slot = seen if seen < count else int(rng.integers(seen + 1))

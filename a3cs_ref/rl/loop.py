@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -25,6 +25,8 @@ class Learner(Protocol):
     kind: str
     config: Any  # with steps, log_every, checkpoint_every
     player: Player
+
+    def prepare(self) -> Iterator[float]: ...
 
     def iterate(self) -> dict[str, float]: ...
 

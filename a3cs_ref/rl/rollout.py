@@ -87,8 +87,8 @@ class Player:
     rollout's end is a truncation anyway. `finished` collects (agent step, score) of the episodes that ended.
     """
 
-    def __init__(self, game: str, config: RolloutConfig, seed: int, threads: int = 1):
-        self.game, self.config, self.threads = game, config, threads
+    def __init__(self, game: str, config: RolloutConfig, seed: int):
+        self.game, self.config = game, config
         self.actions_rng = generator(seed, "actions")
         self.seeds_rng = generator(seed, "environments")
         self.steps = 0  # agent steps, summed over environments
@@ -98,8 +98,13 @@ class Player:
     def _renew(self) -> None:
         self.env_seed = int(self.seeds_rng.integers(2**31))
         self.log: list[np.ndarray] = []
-        self.env = make_env(self.game, self.config.num_envs, self.env_seed, threads=self.threads)
+        self.env = make_env(self.game, self.config.num_envs, self.env_seed)
         self.frames = self.env.reset()
+
+    def blank_batches(self) -> list[np.ndarray]:
+        """Black frames, as many rows as a pass of acting has and as a whole rollout has."""
+        rows, shape = self.config.num_envs, self.frames.shape[1:]
+        return [np.zeros((count * rows, *shape), np.uint8) for count in (1, self.config.rollout)]
 
     def collect(self, policy: Policy) -> Rollout:
         """Play one rollout with the policy."""
@@ -149,5 +154,5 @@ class Player:
         self.finished = [(int(step), float(score)) for step, score in arrays["finished"]]
         self.log = list(arrays["log"])
         self.env.close()
-        self.env = make_env(self.game, self.config.num_envs, self.env_seed, threads=self.threads)
+        self.env = make_env(self.game, self.config.num_envs, self.env_seed)
         self.frames = replay(self.env, arrays["log"])

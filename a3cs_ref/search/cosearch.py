@@ -14,7 +14,7 @@ odd ones (first order); direct is one-level without a teacher (Direct-NAS of Fig
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,7 @@ from a3cs_ref.nn.actor_critic import ActorCritic
 from a3cs_ref.nn.cells import CELLS, OPERATORS, agent_units, all_slots
 from a3cs_ref.nn.layers import MOMENTUM
 from a3cs_ref.nn.supernet import SuperNet
+from a3cs_ref.nn.warm import warm_network, warm_supernet
 from a3cs_ref.optim import Adam, OptimConfig, RMSProp, clip_factor, gradient_norm, learning_rate
 from a3cs_ref.rl.a2c import backpropagate, make_targets
 from a3cs_ref.rl.evaluate import evaluate, policy_from_logits
@@ -76,10 +77,10 @@ class CoSearch:
 
     kind = "cosearch"
 
-    def __init__(self, config: CoSearchConfig, teacher: ActorCritic | None = None, threads: int = 1):
+    def __init__(self, config: CoSearchConfig, teacher: ActorCritic | None = None):
         self.config = config
         self.teacher = teacher
-        self.player = Player(config.game, config.rollout, config.seed, threads)
+        self.player = Player(config.game, config.rollout, config.seed)
         self.actions = self.player.env.num_actions
         self.supernet = SuperNet(self.actions, config.norm)
         self.supernet.initialise(generator(config.seed, "weights"), config.start == "aligned")
@@ -99,6 +100,14 @@ class CoSearch:
     def progress(self) -> float:
         """Share of the run that is done."""
         return self.player.steps / self.config.steps
+
+    def prepare(self) -> Iterator[float]:
+        """Make every kernel that the run can use, so that no sampled path waits for one; yields the share that is done."""
+        choices = fixed_choices(np.zeros(CELLS, int))
+        warm_network(lambda frames, tape: self.supernet(frames, choices, tape), self.supernet.parameters(),
+                     self.player.blank_batches())  # fmt: skip
+        for done in warm_supernet(self.supernet):
+            yield done / self.alpha.data.size
 
     def iterate(self) -> dict[str, float]:
         """One iteration of Algorithm 1. Returns what the log averages."""

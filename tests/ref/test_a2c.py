@@ -145,13 +145,12 @@ def test_distillation_speeds_learning_up(norm):
         assert caught(trainer) > 0.5
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-def test_atari_rollout(threads):
+def test_atari_rollout():
     """On real Atari frames the rollout's frames are not those that were acted on (a buffer that the emulator reuses)."""
     pytest.importorskip("ale_py", reason="Atari games need ale-py: pip install 'a3cs-ref[atari]'")
     rng = np.random.default_rng(3)
     agent = small_agent(rng, actions=4, size=84)
-    player = Player("breakout", RolloutConfig(num_envs=2, rollout=6), seed=3, threads=threads)
+    player = Player("breakout", RolloutConfig(num_envs=2, rollout=6), seed=3)
     rollout = player.collect(agent)
     known, values, _ = rollout.forward(agent)
     again, _ = agent(rollout.rows())

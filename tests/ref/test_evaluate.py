@@ -178,6 +178,6 @@ def test_atari_random_play():
     """Breakout's random score is between 0 and 5 over few games; a life is not a game."""
     pytest.importorskip("ale_py", reason="needs the extra atari: pip install 'a3cs-ref[atari]'")
     pytest.importorskip("gymnasium", reason="needs the extra atari: pip install 'a3cs-ref[atari]'")
-    result = evaluate.evaluate(evaluate.random_policy(4), "Breakout", episodes=4, seed=0, threads=2)
+    result = evaluate.evaluate(evaluate.random_policy(4), "Breakout", episodes=4, seed=0)
     assert result.game == "breakout" and 0 <= result.mean < 5 and result.lengths.min() > 100
     assert envs.find_game("Breakout") == result.game

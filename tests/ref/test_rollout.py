@@ -122,7 +122,7 @@ def scripted(monkeypatch):
     """Player plays Scripted environments; the list of (environment, seed) that were made."""
     made = []
 
-    def make_env(game, num_envs, seed, threads=1):
+    def make_env(game, num_envs, seed):
         made.append((Scripted(), seed))
         return made[-1][0]
 

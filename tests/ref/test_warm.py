@@ -1,0 +1,41 @@
+"""Kernels are made before a run begins: none is compiled while it goes on."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("numba", reason="only the fast kernels are compiled: pip install 'a3cs-ref[fast]'")
+
+PROGRAM = """
+import pathlib, sys
+from a3cs_ref.progress import announce
+from a3cs_ref.rl.a2c import TrainConfig, Trainer
+from a3cs_ref.search.cosearch import CoSearch, CoSearchConfig
+
+def kept():
+    return len(list(pathlib.Path(sys.argv[1]).rglob("*.nbc")))
+
+learner = Trainer(TrainConfig("catch")) if sys.argv[2] == "train" else CoSearch(CoSearchConfig("catch", alpha_hold=0.0))
+announce(learner.prepare())
+ready = kept()
+for _ in range(int(sys.argv[3])):
+    learner.iterate()
+print(ready, kept())
+"""
+
+
+@pytest.mark.parametrize("kind,iterations", [("train", 3), pytest.param("cosearch", 20, marks=pytest.mark.slow)])
+def test_nothing_is_compiled_after_the_preparation(tmp_path, kind, iterations):
+    """A sampled path or a batch size waits for a kernel in the middle of a run; or the user waits without being told why."""
+    environment = os.environ | {"A3CS_CACHE": str(tmp_path), "A3CS_KERNELS": "fast"}
+    command = [sys.executable, "-c", PROGRAM, str(tmp_path), kind, str(iterations)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    ready, after = map(int, done.stdout.split())
+    assert 10 < ready == after
+    assert "compiling kernels" in done.stderr
+    again = subprocess.run([*command[:-1], "0"], env=environment, capture_output=True, text=True, check=True)
+    assert "compiling kernels" not in again.stderr
