@@ -48,6 +48,7 @@ from a3cs_ref.kernels.simd import (
     add_from,
     load_block,
     outer,
+    prefetch,
     relu,
     store_block,
     where_positive,
@@ -92,6 +93,17 @@ def product(block, x, x_row, pixel, w, w_tap, rows, taps):
 
 
 @inlined
+def expect_write_back(pixels, y, step, residual, mask, ends):
+    """Ask for the memory of a write-back that comes after the product: its pixels would be waited for one by one."""
+    for i in range(pixels):
+        prefetch(y + i * step, 1)
+        if ends & RESIDUAL:
+            prefetch(residual + i * step, 0)
+        if ends & MASK:
+            prefetch(mask + i * step, 0)
+
+
+@inlined
 def write_back(block, y, step, residual, mask, ends):
     """Store a block of pixels, `step` bytes apart as are those of residual and mask: + residual, ReLU, mask, as ENDS says."""
     if ends & RESIDUAL:
@@ -126,6 +138,7 @@ def forward_kernel(p: int, columns: int):
                 wp = w + (b * kernel + first) * taps * w_tap
                 for n in range(pixel_blocks):
                     at = sample * y_sample + r * y_row + n * p * y_pixel + b * w_tap
+                    expect_write_back(p, y + at, y_pixel, residual + at, mask + at, ends)
                     block = load_block(p, columns, bias + b * w_tap, 0)
                     block = product(block, xp + n * p * pixel, x_row, pixel, wp, w_tap, inside, taps)
                     write_back(block, y + at, y_pixel, residual + at, mask + at, ends)

@@ -1,8 +1,8 @@
 """The fast kernels: the functions of reference.py, by the method that suits each shape. float32.
 
-Convolution: direct.py. Depthwise: depthwise.py. Dense layers: dense.py. Passes over memory: passes.py. Channels that do not
-fill whole vectors are padded with zeros here; maps come back as interior views of zero-haloed buffers (halo.py), and are
-read from any array.
+Convolution: winograd.py where it is faster, else direct.py. Depthwise: depthwise.py. Dense layers: dense.py. Passes over
+memory: passes.py. Channels that do not fill whole vectors are padded with zeros here; maps come back as interior views of
+zero-haloed buffers (halo.py), and are read from any array.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 
 from a3cs_ref.kernels import dense as by_blas
 from a3cs_ref.kernels import depthwise as by_channel
-from a3cs_ref.kernels import direct, halo, reference
+from a3cs_ref.kernels import direct, halo, reference, winograd
 from a3cs_ref.kernels.passes import frames_to_maps, inner_product, relu_gradient, rmsprop, square_sum
 from a3cs_ref.kernels.simd import LANES
 
@@ -25,7 +25,10 @@ def conv2d(
     out: Array | None = None,
 ) -> Array:  # fmt: skip
     """y = relu?(convolution of x by w + b + residual): reference.conv2d."""
-    y = direct.forward(x, filled(w, 3), filled(b, 0), stride, pad, relu, filled(residual, 3), room(out))
+    if winograd.suits(*x.shape[1:3], w.shape, stride, pad):
+        y = winograd.forward(x, w, b, pad, relu, residual, room(out))
+    else:
+        y = direct.forward(x, filled(w, 3), filled(b, 0), stride, pad, relu, filled(residual, 3), room(out))
     return emptied(y, w.shape[3], out)
 
 
@@ -33,11 +36,15 @@ def conv2d_dx(
     dy: Array, w: Array, x_shape: tuple[int, ...], stride: int, pad: int, mask: Array | None = None, plus: Array | None = None
 ) -> Array:
     """dx: reference.conv2d_dx."""
+    if winograd.suits(*dy.shape[1:3], w.shape, stride, w.shape[0] - 1 - pad):
+        return winograd.dx(dy, w, x_shape, pad, mask, plus)
     return _dx(direct, dy, filled(w, 2), x_shape, stride, pad, mask, plus)
 
 
 def conv2d_dw(x: Array, dy: Array, w_shape: tuple[int, ...], stride: int, pad: int) -> tuple[Array, Array]:
     """dw and db: reference.conv2d_dw."""
+    if winograd.suits(*x.shape[1:3], w_shape, stride, pad, winograd.MATRIX_OF_WEIGHTS):
+        return winograd.dw(x, dy, w_shape, pad)
     m, dy = w_shape[3], filled(dy, 3)
     dw, db = direct.dw(x, dy, (*w_shape[:3], dy.shape[3]), stride, pad)
     return dw[..., :m], db[:m]

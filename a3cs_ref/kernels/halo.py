@@ -37,7 +37,7 @@ class _Pool:
                 self.bytes -= memory.nbytes
                 return memory
         b, h, w, n = shape
-        return _aligned_zeros((b, h + 2 * HALO, w + 2 * HALO, n))[:, HALO:-HALO, HALO:-HALO]
+        return aligned_zeros((b, h + 2 * HALO, w + 2 * HALO, n))[:, HALO:-HALO, HALO:-HALO]
 
     def give(self, memory: np.ndarray) -> None:
         """Keep the memory for the next map of this shape; the shapes longest unused make room."""
@@ -120,7 +120,7 @@ def bordered(x: np.ndarray, pad: int) -> np.ndarray:
     return copy
 
 
-def _aligned_zeros(shape: tuple[int, ...]) -> np.ndarray:
+def aligned_zeros(shape: tuple[int, ...]) -> np.ndarray:
     """Zeros, float32, that start on a cache line."""
     count = int(np.prod(shape))
     raw = np.zeros(count + ALIGNMENT // 4, np.float32)

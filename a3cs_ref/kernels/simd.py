@@ -257,6 +257,35 @@ def add(typingctx, a, b):
     return a(a, a), codegen
 
 
+def linear(*matrices: tuple[tuple[float, ...], ...]):
+    """An intrinsic, block -> block: the product of constant matrices with the column of a block's rows."""
+
+    def combine(builder, factors, values):
+        terms = [(factor, value) for factor, value in zip(factors, values, strict=True) if factor]
+        (first, total), *others = sorted(terms, key=lambda term: (term[0] != 1, term[0] != -1))  # so few need a product
+        total = total if first == 1 else builder.fmul(total, ir.Constant(_vector, [first] * LANES))
+        for factor, value in others:
+            if abs(factor) == 1:
+                total = (builder.fadd if factor > 0 else builder.fsub)(total, value)
+            else:
+                total = _multiply_add(builder, value, ir.Constant(_vector, [factor] * LANES), total)
+        return total
+
+    @intrinsic
+    def transform(typingctx, block):
+        kind, columns = Block(len(matrices[0]), block.columns), block.columns
+
+        def codegen(context, builder, signature, args):
+            values = _elements(builder, args[0], block.count)
+            for matrix in reversed(matrices):
+                values = [combine(builder, row, values[v::columns]) for row in matrix for v in range(columns)]
+            return _block(builder, values)
+
+        return kind(block), codegen
+
+    return transform
+
+
 @intrinsic(prefer_literal=True)
 def outer(typingctx, block, x, step, w):
     """block[i, v] + x[i] w[v]: floats at x, x + step, ... (bytes), and the vectors of one row at w."""
