@@ -37,7 +37,7 @@ class TorchNetwork(nn.Module):
     def __init__(self, units: list[Unit], layout: torch.memory_format):
         super().__init__()
         self.units, self.layout = units, layout
-        self.layers = nn.ModuleDict({unit.name.replace(".", "_"): _module(unit) for unit in units})
+        self.layers = nn.ModuleDict({unit.name.replace(".", "_"): layer_module(unit) for unit in units})
         self.to(memory_format=layout)
 
     def forward(self, frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -64,7 +64,8 @@ class TorchNetwork(nn.Module):
                 layer.bias.copy_(torch.from_numpy(b))
 
 
-def _module(unit: Unit) -> nn.Module:
+def layer_module(unit: Unit) -> nn.Module:
+    """The layer of a unit: linear, convolution or depthwise convolution."""
     if unit.kind == "fc":
         return nn.Linear(unit.N, unit.M)
     groups = unit.N if unit.kind == "depthwise" else 1
