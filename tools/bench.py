@@ -19,9 +19,11 @@ from typing import Any
 
 from a3cs_hw.files import UserError
 from a3cs_ref.kernels.threads import available
-from benches import idle, kernels, machine, training
+from benches import cosearch, idle, kernels, machine, predictor, simulator, training
 
-BENCHES: dict[str, ModuleType] = {"kernels": kernels, "training": training}
+BENCHES: dict[str, ModuleType] = {
+    "kernels": kernels, "training": training, "cosearch": cosearch, "simulator": simulator, "predictor": predictor,
+}  # fmt: skip
 
 
 def main(arguments: list[str] | None = None) -> int:

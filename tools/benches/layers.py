@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import astuple
 from typing import Any
 
@@ -26,10 +26,10 @@ def layers_of(net: str) -> list[Unit]:
     return [unit for cell in cell_shapes() for operator in OPERATORS for unit in operator_units(operator, cell, "frames")]
 
 
-def distinct(units: Iterable[Unit]) -> dict[Unit, int]:
+def distinct(units: Sequence[Unit]) -> dict[Unit, int]:
     """One unit of each shape, and how many of it there are."""
     shapes = Counter(shape_of(unit) for unit in units)
-    first = {shape_of(unit): unit for unit in reversed(list(units))}
+    first = {shape_of(unit): unit for unit in reversed(units)}
     return {first[shape]: count for shape, count in shapes.items()}
 
 
