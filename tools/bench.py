@@ -19,10 +19,11 @@ from typing import Any
 
 from a3cs_hw.files import UserError
 from a3cs_ref.kernels.threads import available
-from benches import cosearch, idle, kernels, machine, predictor, simulator, training
+from benches import cosearch, idle, kernels, machine, page, predictor, scaling, simulator, training
 
 BENCHES: dict[str, ModuleType] = {
     "kernels": kernels, "training": training, "cosearch": cosearch, "simulator": simulator, "predictor": predictor,
+    "scaling": scaling,
 }  # fmt: skip
 
 
@@ -33,9 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         documents = {name: run(name, options) for name in names}
         if options.out:
-            from benches.page import write_page
-
-            write_page(options.out, documents)
+            page.write_page(options.out, documents, BENCHES)
     except UserError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
@@ -80,7 +79,7 @@ def run(name: str, options: argparse.Namespace) -> dict[str, Any]:
         "threads": options.threads, "lanes": options.lanes, "quick": options.quick, "busy": busy, "others": others,
     }  # fmt: skip
     if not options.json:
-        print(headline(about, found))
+        print(", ".join([about["machine"]["cpu"], *page.headline(about | found)]).replace("**", ""))
         for table in bench.tables(found):
             print()
             table.show()
@@ -93,17 +92,6 @@ def command(name: str, options: argparse.Namespace) -> str:
     words += [f"--{key} {value}" for key in ("net", "batch") for value in getattr(options, key, None) or ()]
     words += [f"--threads {options.threads}"] + ([f"--lanes {options.lanes}"] if options.lanes else [])
     return " ".join(words + (["--quick"] if options.quick else []) + (["--busy-anyway"] if options.busy_anyway else []))
-
-
-def headline(about: dict[str, Any], found: dict[str, Any]) -> str:
-    """Machine, limits and warnings in a line or two."""
-    said = [f"{about['machine']['cpu']}, {about['threads']} threads"]
-    if "sgemm_gflops" in found:
-        said.append(f"matrix product {found['sgemm_gflops']:.0f} GFLOP/s, copy {found['copy_gbytes']:.0f} GB/s")
-    said += ["measured on a busy machine"] if about["busy"] else []
-    said += ["nobody can say whether the machine was idle"] if about["others"] is None else []
-    said += ["quick: too short to be quoted"] if about["quick"] else []
-    return "; ".join(said)
 
 
 if __name__ == "__main__":

@@ -27,8 +27,8 @@ NETS = ("vanilla", "resnet14", "resnet20")
 LAYOUTS = ("nchw", "channels_last")
 BATCHES = (16, 80)
 ACTIONS = 4  # Breakout's
-TURNS, SECONDS = 5, 0.4  # of a network: rounds, and about the length of a side's turn
-OPERATOR_TURNS, OPERATOR_SECONDS = 3, 0.1
+TURNS, SECONDS = 5, 0.3  # of a network: rounds, and about the length of a side's turn
+OPERATOR_TURNS, OPERATOR_SECONDS = 3, 0.08
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -16,7 +16,7 @@ from benches.peers import median_seconds
 from benches.tables import Table
 
 PASSES = ("forward", "dX", "dW")
-SECONDS = 0.1  # a kernel is measured for about so long
+SECONDS = 0.08  # a kernel is measured for about so long
 
 
 def layers_of(net: str) -> list[Unit]:

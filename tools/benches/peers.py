@@ -45,13 +45,19 @@ class Side:
         return self
 
     def turn(self, **arguments: Any) -> Any:
-        """One turn's answer; UserError with the last line that the process left if it ended instead."""
-        try:
+        """One turn's answer."""
+        self.ask(**arguments)
+        return self.answer()
+
+    def ask(self, **arguments: Any) -> None:
+        """Begin a turn; other sides may be asked before the answer is read, to prepare something side by side."""
+        with contextlib.suppress(BrokenPipeError):
             self.process.stdin.write(json.dumps(arguments) + "\n")
             self.process.stdin.flush()
-            answer = self.process.stdout.readline()
-        except BrokenPipeError:
-            answer = ""
+
+    def answer(self) -> Any:
+        """The answer of the turn that was begun; UserError with the last line that the process left if it ended instead."""
+        answer = self.process.stdout.readline()
         if not answer:
             self.process.wait()
             self.log.seek(0)
@@ -61,7 +67,8 @@ class Side:
 
     def close(self) -> None:
         """End the process."""
-        self.process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
         self.process.wait()
         self.process.stdout.close()
         self.log.close()
@@ -91,7 +98,8 @@ def alternate(running: Mapping[str, Side], turns: int, **arguments: Any) -> dict
 
 def environment(threads: int, lanes: int | None) -> dict[str, str]:
     """What makes every side use so many threads, and vectors of so many float32 (None: the machine's widest)."""
-    found = {"A3CS_THREADS": str(threads), "OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
+    names = ("A3CS_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "APYTYPES_THREAD_COUNT")
+    found = dict.fromkeys(names, str(threads))
     if lanes == 8:
         found |= {
             "A3CS_SIMD": "8", "ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "OPENBLAS_CORETYPE": "Haswell",
