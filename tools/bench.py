@@ -30,11 +30,12 @@ BENCHES: dict[str, ModuleType] = {
 def main(arguments: list[str] | None = None) -> int:
     """Run what the command line asks for; exit status."""
     options = parser().parse_args(arguments)
-    names = list(BENCHES) if options.bench == "all" else [options.bench]
+    documents: dict[str, Any] = {}
     try:
-        documents = {name: run(name, options) for name in names}
-        if options.out:
-            page.write_page(options.out, documents, BENCHES)
+        for name in list(BENCHES) if options.bench == "all" else [options.bench]:
+            documents[name] = run(name, options)
+            if options.out:
+                page.write_page(options.out, {name: documents[name]}, BENCHES)
     except UserError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1

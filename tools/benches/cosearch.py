@@ -16,13 +16,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from a3cs_hw.files import UserError
 from benches.peers import Side, environment, ratio, sides
 from benches.tables import Table, number, times
+from benches.training import ENVS, ROLLOUT, check
 
 TEACHER = "teacher-breakout"
-ENVS, ROLLOUT = 16, 5
 PAIRS, WARM = 24, 4  # pairs that count, and co-search iterations before them
+
+__all__ = ["check", "measure", "side", "tables"]
 
 
 def side(threads: int, pairs: int) -> Callable[[], dict[str, Any]]:
@@ -112,11 +113,3 @@ def tables(found: dict[str, Any]) -> list[Table]:
            times(found["ratio_of_pairs"]), str(len(found["rounds"]["paths"]))]  # fmt: skip
     title = f"An iteration: {ENVS} environments, rollout {ROLLOUT}, distillation, alpha learning, DAS included"
     return [Table(title, head, [row])]
-
-
-def check() -> None:
-    """UserError where Breakout cannot be played."""
-    from a3cs_ref.rl import atari
-
-    if not atari.installed():
-        raise UserError("Breakout needs ale-py and gymnasium; pip install 'a3cs-ref[atari]'")

@@ -196,12 +196,24 @@ def tables(found: dict[str, Any]) -> list[Table]:
         for net in nets for batch, row in found[net].items()
     ]  # fmt: skip
     made = [Table("Forward and backward of a whole network", head, rows)] if rows else []
-    if operators := found.get("operators"):
-        rows = [[name, batch, *_cells(row)] for name, by_batch in operators.items() for batch, row in by_batch.items()]
-        worst = found["worst"]
-        said = f"; the worst is {worst['operator']} at batch {worst['batch']}, {worst['ratio']:.2f}x" if worst else ""
-        made.append(Table(f"Forward and backward of the supernet's operators{said}", ["operator", *head[1:6]], rows))
+    if "operators" in found:
+        made += _operator_tables(found["operators"], found["worst"])
     return made + layers.tables(found["layers"], found["sgemm_gflops"])
+
+
+def _operator_tables(operators: dict[str, Any], worst: dict[str, Any] | None) -> list[Table]:
+    """A table a batch: a line an operator, a column a cell's shape; the ratio, and the time of ours."""
+    shapes = list(dict.fromkeys(name.split(" ")[1] for name in operators))
+    said = f"; the worst is {worst['operator']} at batch {worst['batch']}, {worst['ratio']:.2f}x" if worst else ""
+    made = []
+    for batch in next(iter(operators.values())):
+        rows = []
+        for operator in OPERATORS:
+            cells = [operators.get(f"{operator} {shape}", {}).get(batch) for shape in shapes]
+            rows.append([operator, *(f"{times(row['ratio'])} ({number(row['ours_ms'])} ms)" if row else "-" for row in cells)])
+        title = f"Operators of the supernet, forward and backward at batch {batch}: ratio to PyTorch (ours){said}"
+        made.append(Table(title, ["operator", *shapes], rows))
+    return made
 
 
 def _cells(row: dict[str, Any]) -> list[str]:

@@ -111,7 +111,7 @@ def tables(rows: list[dict[str, Any]], peak: float) -> list[Table]:
             for row in rows if (row["net"], row["batch"]) == (net, batch)
         ]  # fmt: skip
         title = f"Layers of {net}, batch {batch}: GFLOP/s and share of the matrix product's {peak:.0f}"
-        made.append(Table(title, ["layer", "shape", "times", *PASSES], lines))
+        made.append(Table(title, ["layer", "shape", "times", *PASSES], lines, folded=True))
     return made
 
 

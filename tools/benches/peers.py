@@ -34,7 +34,7 @@ class Side:
         self.function, self.arguments = function, arguments
 
     def start(self, environment: Mapping[str, str]) -> Side:
-        """Start the process."""
+        """Start the process; its first answer says that it is ready."""
         path = os.pathsep.join(filter(None, [str(TOOLS), os.environ.get("PYTHONPATH")]))
         command = [sys.executable, "-m", "benches.worker", self.function, json.dumps(self.arguments)]
         self.log = tempfile.TemporaryFile("w+")
@@ -76,11 +76,13 @@ class Side:
 
 @contextlib.contextmanager
 def sides(wanted: Mapping[str, Side], environment: Mapping[str, str]) -> Iterator[dict[str, Side]]:
-    """All sides, started one after the other; ended together."""
+    """All sides, prepared side by side; when the block begins, all are ready and asleep. They end with it."""
     started: dict[str, Side] = {}
     try:
         for name, side in wanted.items():
             started[name] = side.start(environment)
+        for side in started.values():
+            side.answer()  # it is ready
         yield started
     finally:
         for side in started.values():

@@ -15,15 +15,14 @@ from typing import TYPE_CHECKING, Any
 from a3cs_hw.draw import COLOURS, MARKERS, new_figure, style
 from a3cs_hw.units import count_macs
 from a3cs_ref.nn.build import network_units
-from benches.cosearch import check
 from benches.peers import Side, environment, sides
 from benches.tables import Table, number
-from benches.training import config, rate
+from benches.training import ENVS, ROLLOUT, check, config, rate
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-ENVS, ROLLOUT, NET = 16, 5, "vanilla"
+NET = "vanilla"
 AXES: dict[str, tuple[Any, ...]] = {
     "environments": (4, 8, 16, 32, 64, 128, 256),
     "rollout": (1, 2, 5, 10, 20),
@@ -102,7 +101,7 @@ def tables(found: dict[str, Any]) -> list[Table]:
             macs = [f"{found['macs'][value] / 1e6:.1f}"] if axis == "network" else []
             cost = [number(by_threads[str(threads)]) for threads in THREADS]
             rows.append([value, *macs, *cost, f"{by_threads['1'] / by_threads['2']:.2f}x"])
-        head = [axis, *(["MACs, millions"] if axis == "network" else []), "1 thread, ms", "2 threads, ms", "2 over 1"]
+        head = [axis, *(["MACs, millions"] if axis == "network" else []), "1 thread, ms", "2 threads, ms", "speed-up"]
         title = f"Milliseconds an agent step by {axis}; else {ENVS} environments, rollout {ROLLOUT}, {NET}"
         made.append(Table(title, head, rows))
     return made
@@ -110,7 +109,7 @@ def tables(found: dict[str, Any]) -> list[Table]:
 
 @style()
 def draw(found: dict[str, Any]) -> Figure:
-    """A panel an axis: milliseconds an agent step, 1 thread and 2."""
+    """A panel an axis: milliseconds an agent step, 1 thread and 2; networks, which differ most, on a logarithmic scale."""
     figure, panels = new_figure(10.2, 3.4, 1, len(AXES))
     for panel, axis in zip(panels, AXES, strict=True):
         values = list(found[axis])
@@ -120,7 +119,10 @@ def draw(found: dict[str, Any]) -> Figure:
             label = f"{threads} thread{'s' * (threads > 1)}"
             panel.plot(x, y, marker=MARKERS[place], color=COLOURS[place], label=label, markersize=5)
         panel.set_xscale("log", base=2)
-        panel.set_yscale("log", base=2)
+        if axis == "network":
+            panel.set_yscale("log", base=2)
+        else:
+            panel.set_ylim(bottom=0)
         panel.set_xticks(x, values if axis == "network" else [str(value) for value in x])
         panel.minorticks_off()
         panel.yaxis.set_major_formatter(lambda value, _: f"{value:g}")

@@ -10,11 +10,12 @@ from a3cs_hw.text import print_table
 
 @dataclass(frozen=True)
 class Table:
-    """A title, a line of column names, and lines of cells; all text."""
+    """A title, a line of column names, and lines of cells; all text. folded: the page shows it when it is opened."""
 
     title: str
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
+    folded: bool = False
 
     def show(self) -> None:
         """Print it, numbers to the right."""
@@ -29,6 +30,8 @@ class Table:
         """The table for the page, numbers to the right."""
         rule = ["---:" if self._number(column) else "---" for column in range(len(self.head))]
         lines = "\n".join(f"| {' | '.join(line)} |" for line in (self.head, rule, *self.rows))
+        if self.folded:
+            return f"<details><summary>{self.title}</summary>\n\n{lines}\n\n</details>\n"
         return f"{self.title}\n\n{lines}\n"
 
     def _number(self, column: int) -> bool:

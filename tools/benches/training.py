@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from a3cs_hw.files import UserError
 from benches.machine import limits
 from benches.peers import Side, alternate, environment, missing, ratio, sides
 from benches.tables import Table, number, times
@@ -68,7 +69,7 @@ def _warm(iterate: Callable[[], object]) -> Callable[..., float]:
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """A document a network: see docs of the command."""
+    """By network: steps_per_s, the peers' rates and layouts, ratios with their spread, the limit, all rounds."""
     around = environment(options.threads, options.lanes)
     found: dict[str, Any] = dict(limits(around, 0.2 if options.quick else 2.0))
     torch_missing, sb3_missing = missing("torch"), missing("stable_baselines3", "cv2")
@@ -105,6 +106,14 @@ def flops_per_step(net: str) -> float:
     units = network_units(net, None, 4)
     macs = sum(unit.macs for unit in units)
     return 2 * (macs * (1 + 1 / ROLLOUT) + macs + sum(unit.macs for unit in units if unit.input != FRAMES))
+
+
+def check() -> None:
+    """UserError where Breakout cannot be played."""
+    from a3cs_ref.rl import atari
+
+    if not atari.installed():
+        raise UserError("Breakout needs ale-py and gymnasium; pip install 'a3cs-ref[atari]'")
 
 
 def tables(found: dict[str, Any]) -> list[Table]:

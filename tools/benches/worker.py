@@ -1,7 +1,8 @@
 """One side of a comparison as a process: `python -m benches.worker MODULE:FUNCTION ARGUMENTS`, see peers.py.
 
-FUNCTION(**ARGUMENTS) prepares and returns a turn, a function. Every line of standard input is the arguments of one call of
-it, as JSON; its answer is a line of standard output. Whatever else is printed goes to standard error.
+FUNCTION(**ARGUMENTS) prepares and returns a turn, a function; a first line on standard output says that it is there. Every line
+of standard input is the arguments of one call of it, as JSON; its answer is a line of standard output. Whatever else is printed
+goes to standard error.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ def main() -> None:
     os.dup2(2, 1)  # emulators and libraries greet on standard output
     module, function = sys.argv[1].split(":")
     turn = getattr(importlib.import_module(module), function)(**json.loads(sys.argv[2]))
+    print(json.dumps("ready"), file=answers, flush=True)
     for line in sys.stdin:
         print(json.dumps(turn(**json.loads(line))), file=answers, flush=True)
 
