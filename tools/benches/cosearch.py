@@ -26,19 +26,17 @@ PAIRS, WARM = 24, 4  # pairs that count, and co-search iterations before them
 __all__ = ["check", "measure", "side", "tables"]
 
 
-def side(threads: int, pairs: int) -> Callable[[], dict[str, Any]]:
+def side(pairs: int) -> Callable[[], dict[str, Any]]:
     """The process in which both run: milliseconds of `pairs` co-search iterations, and of training iterations beside them."""
-    from a3cs_ref.kernels.threads import set_threads
     from a3cs_ref.rl.losses import LossConfig
     from a3cs_ref.rl.rollout import RolloutConfig
     from a3cs_ref.rl.sources import load_agent
     from a3cs_ref.search.cosearch import CoSearch, CoSearchConfig
 
-    set_threads(threads)
     teacher, rollout, loss = load_agent(TEACHER), RolloutConfig(ENVS, ROLLOUT), LossConfig(distill="ac")
     steps = (WARM + pairs) * ENVS * ROLLOUT
     config = CoSearchConfig("breakout", steps, TEACHER, alpha_hold=0.0, rollout=rollout, loss=loss)
-    search = CoSearch(config, teacher, threads)
+    search = CoSearch(config, teacher)
     compile_operators(ENVS)
     for _ in range(WARM):
         search.iterate()
@@ -48,7 +46,7 @@ def side(threads: int, pairs: int) -> Callable[[], dict[str, Any]]:
         for _ in range(pairs):
             operators = next_path(search)
             found["iteration_ms"].append(_milliseconds(search.iterate))
-            trainer = path_trainer(operators, config, teacher, threads)
+            trainer = path_trainer(operators, config, teacher)
             trainer.iterate()  # memory of this path's maps, state of its optimiser
             found["training_ms"].append(_milliseconds(trainer.iterate))
             trainer.player.env.close()
@@ -67,7 +65,7 @@ def next_path(search: Any) -> list[str]:
     return [OPERATORS[index] for index in path]
 
 
-def path_trainer(operators: list[str], config: Any, teacher: Any, threads: int) -> Any:
+def path_trainer(operators: list[str], config: Any, teacher: Any) -> Any:
     """A training of this path with the same teacher, environments and optimiser."""
     from a3cs_ref.nn.build import write_agent
     from a3cs_ref.rl.a2c import TrainConfig, Trainer
@@ -76,7 +74,7 @@ def path_trainer(operators: list[str], config: Any, teacher: Any, threads: int) 
         write_agent(Path(folder, "agent.json"), operators)
         train = TrainConfig("breakout", str(Path(folder, "agent.json")), 10**9, TEACHER,
                             rollout=config.rollout, loss=config.loss, optim=config.optim)  # fmt: skip
-        return Trainer(train, teacher, threads)
+        return Trainer(train, teacher)
 
 
 def compile_operators(batch: int) -> None:
@@ -97,8 +95,7 @@ def _milliseconds(iterate: Callable[[], object]) -> float:
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """iteration_ms, training_ms (medians), ratio (of the medians), ratio_of_pairs (median), and all pairs."""
     pairs = 2 if options.quick else PAIRS
-    with sides({"ours": Side("benches.cosearch:side", threads=options.threads, pairs=pairs)},
-               environment(options.threads, options.lanes)) as running:  # fmt: skip
+    with sides({"ours": Side("benches.cosearch:side", pairs=pairs)}, environment(options.threads, options.lanes)) as running:
         rounds = running["ours"].turn()
     medians = {key: statistics.median(rounds[key]) for key in ("iteration_ms", "training_ms")}
     over, spread = ratio(rounds["iteration_ms"], rounds["training_ms"])

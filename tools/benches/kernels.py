@@ -20,11 +20,10 @@ from a3cs_ref.nn.build import network_units
 from a3cs_ref.nn.cells import OPERATORS, CellShape, cell_shapes, operator_units
 from benches import layers
 from benches.machine import limits
-from benches.peers import Side, environment, median_seconds, missing, ratio, sides
+from benches.peers import LAYOUTS, Side, environment, median_seconds, missing, ratio, sides
 from benches.tables import Table, number, times
 
 NETS = ("vanilla", "resnet14", "resnet20")
-LAYOUTS = ("nchw", "channels_last")
 BATCHES = (16, 80)
 ACTIONS = 4  # Breakout's
 TURNS, SECONDS = 5, 0.3  # of a network: rounds, and about the length of a side's turn

@@ -23,6 +23,7 @@ from typing import Any
 
 from a3cs_hw.files import UserError
 
+LAYOUTS = ("nchw", "channels_last")  # of PyTorch's maps: both are tried, the better one counts
 PAUSE = 0.05  # seconds between turns: OpenMP's threads stop spinning
 TOOLS = Path(__file__).parents[1]
 

@@ -36,20 +36,18 @@ ACTIONS = 4
 __all__ = ["check", "draw", "measure", "side", "tables"]
 
 
-def side(threads: int) -> Callable[..., float]:
+def side() -> Callable[..., float]:
     """The process of one number of threads: milliseconds an agent step."""
-    from a3cs_ref.kernels.threads import set_threads
     from a3cs_ref.rl.a2c import Trainer
     from a3cs_ref.rl.rollout import RolloutConfig
 
-    set_threads(threads)
 
     ready: list[Trainer] = []
 
     def turn(seconds: float, net: str = "", envs: int = 0, rollout: int = 0) -> float:
         """Prepare a point (with net, envs, rollout), or measure the one that was prepared."""
         if net:
-            ready[:] = [Trainer(dataclasses.replace(config(net), rollout=RolloutConfig(envs, rollout)), threads=threads)]
+            ready[:] = [Trainer(dataclasses.replace(config(net), rollout=RolloutConfig(envs, rollout)))]
             return 0.0
         (trainer,) = ready
         for _ in range(2):
@@ -69,7 +67,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     around = {str(threads): environment(threads, options.lanes) for threads in THREADS}
     with contextlib.ExitStack() as stack:
         running = {
-            threads: stack.enter_context(sides({"ours": Side("benches.scaling:side", threads=int(threads))}, variables))["ours"]
+            threads: stack.enter_context(sides({"ours": Side("benches.scaling:side")}, variables))["ours"]
             for threads, variables in around.items()
         }
         done: dict[tuple, dict[str, float]] = {}

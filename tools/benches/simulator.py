@@ -27,7 +27,8 @@ ACTIONS = 4
 # The agent that `make demo` derived, with all four families of operators in it.
 OPERATORS = ("conv3", "skip", "ir5e5", "skip", "ir5e3", "ir5e3", "ir5e3", "ir3e3", "skip", "conv3", "ir3e3", "ir5e3")
 TURNS, SECONDS = 3, 0.15
-PEERS = {"apytypes": ("benches.apytypes_unit:peer", ("apytypes",))}  # name: side, the modules that it needs
+# Name: the side, whose turns answer as `ours` does or None, and the modules that it needs. Another peer joins here.
+PEERS = {"apytypes": ("benches.apytypes_unit:peer", ("apytypes",))}
 
 
 def agent() -> list[Unit]:

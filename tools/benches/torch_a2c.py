@@ -130,19 +130,6 @@ class TorchA2C:
         self.optimizer.step()
 
 
-def speed(net: str, layout: str, threads: int, iterations: int) -> list[float]:
-    """Agent steps a second of each of a few stretches of `iterations` iterations, after one to warm up."""
-    torch.set_num_threads(threads)
-    learner = TorchA2C(settings(net, 10**9, 0), layout, threads)
-    rates = []
-    for _ in range(4):
-        start, before = time.perf_counter(), learner.steps
-        for _ in range(iterations):
-            learner.iterate()
-        rates.append((learner.steps - before) / (time.perf_counter() - start))
-    return rates[1:]
-
-
 def settings(net: str, steps: int, seed: int) -> TrainConfig:
     """The configuration that both sides train with: the preset of short runs."""
     return TrainConfig("breakout", net, steps, seed=seed, rollout=RolloutConfig(), loss=LossConfig(), optim=OptimConfig(lr=7e-4))

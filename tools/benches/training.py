@@ -15,11 +15,10 @@ from typing import Any
 
 from a3cs_hw.files import UserError
 from benches.machine import limits
-from benches.peers import Side, alternate, environment, missing, ratio, sides
+from benches.peers import LAYOUTS, Side, alternate, environment, missing, ratio, sides
 from benches.tables import Table, number, times
 
 NETS = ("vanilla", "resnet14", "resnet20")
-LAYOUTS = ("nchw", "channels_last")
 ENVS, ROLLOUT = 16, 5
 TURNS, SECONDS = 5, 4.0  # rounds, and the length of a side's turn
 
@@ -42,14 +41,11 @@ def rate(iterate: Callable[[], object], steps: int, seconds: float) -> float:
     return count * steps / (time.perf_counter() - start)
 
 
-def ours(net: str, threads: int) -> Callable[..., float]:
+def ours(net: str) -> Callable[..., float]:
     """The side that is `a3cs train`."""
-    from a3cs_ref.kernels.threads import set_threads
     from a3cs_ref.rl.a2c import Trainer
 
-    set_threads(threads)
-    trainer = Trainer(config(net), threads=threads)
-    return _warm(trainer.iterate)
+    return _warm(Trainer(config(net)).iterate)
 
 
 def torch_side(net: str, threads: int, layout: str) -> Callable[..., float]:
@@ -74,7 +70,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     found: dict[str, Any] = dict(limits(around, 0.2 if options.quick else 2.0))
     torch_missing, sb3_missing = missing("torch"), missing("stable_baselines3", "cv2")
     for net in ("vanilla",) if options.quick else NETS:
-        running = {"ours": Side("benches.training:ours", net=net, threads=options.threads)}
+        running = {"ours": Side("benches.training:ours", net=net)}
         for layout in () if torch_missing else LAYOUTS:
             running[layout] = Side("benches.training:torch_side", net=net, threads=options.threads, layout=layout)
         if net == "vanilla" and not sb3_missing:
