@@ -25,8 +25,10 @@ lint: $(VENV)/test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+# Every benchmark against its peers, on a machine that does nothing else: half an hour; writes docs/benchmarks.md.
 bench: $(VENV)/test
-	$(BIN)/python tools/bench.py kernels
+	$(BIN)/python -m pip install -q -e ".[bench]"
+	$(BIN)/python tools/bench.py all
 
 golden: $(VENV)/test
 	$(BIN)/a3cs golden generate --out golden

@@ -37,7 +37,7 @@ class TorchNetwork(nn.Module):
     def __init__(self, units: list[Unit], layout: torch.memory_format):
         super().__init__()
         self.units, self.layout = units, layout
-        self.layers = nn.ModuleDict({unit.name.replace(".", "_"): _module(unit) for unit in units})
+        self.layers = nn.ModuleDict({unit.name.replace(".", "_"): layer_module(unit) for unit in units})
         self.to(memory_format=layout)
 
     def forward(self, frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -64,7 +64,8 @@ class TorchNetwork(nn.Module):
                 layer.bias.copy_(torch.from_numpy(b))
 
 
-def _module(unit: Unit) -> nn.Module:
+def layer_module(unit: Unit) -> nn.Module:
+    """The layer of a unit: linear, convolution or depthwise convolution."""
     if unit.kind == "fc":
         return nn.Linear(unit.N, unit.M)
     groups = unit.N if unit.kind == "depthwise" else 1
@@ -127,19 +128,6 @@ class TorchA2C:
             for p in self.net.parameters():
                 self.optimizer.state[p] = {"step": torch.tensor(0.0), "square_avg": p.grad.square()}
         self.optimizer.step()
-
-
-def speed(net: str, layout: str, threads: int, iterations: int) -> list[float]:
-    """Agent steps a second of each of a few stretches of `iterations` iterations, after one to warm up."""
-    torch.set_num_threads(threads)
-    learner = TorchA2C(settings(net, 10**9, 0), layout, threads)
-    rates = []
-    for _ in range(4):
-        start, before = time.perf_counter(), learner.steps
-        for _ in range(iterations):
-            learner.iterate()
-        rates.append((learner.steps - before) / (time.perf_counter() - start))
-    return rates[1:]
 
 
 def settings(net: str, steps: int, seed: int) -> TrainConfig:

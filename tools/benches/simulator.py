@@ -1,0 +1,120 @@
+"""`bench.py simulator`: bit-exact arithmetic on whole maps, ours against APyTypes' exact fixed-point matrix product.
+
+Ours: one frame through ResNet-14 with random weights, and through the distinct units of a derived agent. The peer has no
+convolution over channels, so it gets the unit's columns ready-made and multiplies, adds the bias, rounds and saturates; ours
+makes the columns too. A peer's results must equal ours, bit for bit, or the benchmark fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from a3cs_hw import arithmetic
+from a3cs_hw.files import UserError
+from a3cs_hw.network import IntegerNetwork, IntegerUnit
+from a3cs_hw.units import Unit
+from a3cs_ref.nn.build import build_network, network_units
+from benches.layers import describe, distinct
+from benches.peers import Side, environment, median_seconds, missing, ratio, sides
+from benches.tables import Table, number, times
+
+ACTIONS = 4
+# The agent that `make demo` derived, with all four families of operators in it.
+OPERATORS = ("conv3", "skip", "ir5e5", "skip", "ir5e3", "ir5e3", "ir5e3", "ir3e3", "skip", "conv3", "ir3e3", "ir5e3")
+TURNS, SECONDS = 3, 0.15
+# Name: the side, whose turns answer as `ours` does or None, and the modules that it needs. Another peer joins here.
+PEERS = {"apytypes": ("benches.apytypes_unit:peer", ("apytypes",))}
+
+
+def agent() -> list[Unit]:
+    """The units of the derived agent."""
+    return network_units("agent", OPERATORS, ACTIONS)
+
+
+def integer_network(net: str) -> IntegerNetwork:
+    """The integer network of random weights, calibrated on random frames: "agent", or a name."""
+    from a3cs_ref.quantize import QuantizeConfig, quantize
+
+    rng = np.random.default_rng(0)
+    about = {"net": net} | ({"operators": list(OPERATORS)} if net == "agent" else {})
+    drawn = build_network(about, ACTIONS)
+    drawn.initialise(rng)
+    return quantize(drawn, frames(8), QuantizeConfig(calibration=8), {})
+
+
+def frames(count: int) -> np.ndarray:
+    """Random frames (count, 4, 84, 84)."""
+    return np.random.default_rng(1).integers(0, 256, (count, 4, 84, 84), np.uint8)
+
+
+def cases() -> dict[str, tuple[IntegerUnit, np.ndarray]]:
+    """The distinct units of the agent by their shape, with an input of random words; residuals are left out."""
+    network, rng, found = integer_network("agent"), np.random.default_rng(2), {}
+    for unit in distinct([unit for unit in network.units if not unit.residual]):
+        part = network.integer_unit(unit)
+        x = rng.integers(max(part.x.min, -200), min(part.x.max, 200), (1, unit.N, unit.H, unit.W)).astype(part.x.dtype)
+        found[describe(unit)] = part, x
+    return found
+
+
+def ours() -> Callable[..., Any]:
+    """The side that is this project: milliseconds of a network's frame, or of a unit; a checksum of the outputs with it."""
+    network, units, frame = integer_network("resnet14"), cases(), frames(1)
+
+    def turn(seconds: float, case: str = "") -> Any:
+        if not case:
+            return 1e3 * median_seconds(lambda: arithmetic.run(network, frame), seconds)
+        part, x = units[case]
+        y, _ = arithmetic.compute(part, x)
+        return 1e3 * median_seconds(lambda: arithmetic.compute(part, x), seconds), checksum(y)
+
+    return turn
+
+
+def checksum(words: np.ndarray) -> int:
+    """A number that two equal maps share."""
+    flat = words.ravel().astype(np.int64)
+    return int((flat * (np.arange(flat.size) % 251 + 1)).sum())
+
+
+def measure(options: argparse.Namespace) -> dict[str, Any]:
+    """resnet14_ms, and by unit: ours_ms, and of every peer its ms and the ratio."""
+    turns, seconds = (1, 0.01) if options.quick else (TURNS, SECONDS)
+    wanted = {"ours": Side("benches.simulator:ours")}
+    wanted |= {name: Side(function) for name, (function, modules) in PEERS.items() if not missing(*modules)}
+    with sides(wanted, environment(options.threads, options.lanes)) as running:
+        found: dict[str, Any] = {"resnet14_ms": statistics.median(running["ours"].turn(seconds=seconds) for _ in range(turns))}
+        found["units"] = {case: _compare(running, turns, seconds, case) for case in list(cases())[: 3 if options.quick else None]}
+    return found
+
+
+def _compare(running: dict[str, Side], turns: int, seconds: float, case: str) -> dict[str, Any]:
+    rounds = [{name: side.turn(seconds=seconds, case=case) for name, side in running.items()} for _ in range(turns)]
+    ours_ms = [turn["ours"][0] for turn in rounds]
+    found: dict[str, Any] = {"ours_ms": statistics.median(ours_ms)}
+    for name in running.keys() - {"ours"}:
+        if rounds[0][name] is None:
+            continue
+        if rounds[0][name][1] != rounds[0]["ours"][1]:
+            raise UserError(f"{case}: {name} and ours do not agree on the words")
+        peer_ms = [turn[name][0] for turn in rounds]
+        over, spread = ratio(peer_ms, ours_ms)
+        found[name] = {"ms": statistics.median(peer_ms), "ratio": over, "ratio_spread": spread}
+    return found
+
+
+def tables(found: dict[str, Any]) -> list[Table]:
+    """The network in the title; a line a unit."""
+    peers = [name for name in PEERS if any(name in row for row in found["units"].values())]
+    head = ["unit", "ours, ms", *(text for name in peers for text in (f"{name}, ms", "ratio (lowest-highest)"))]
+    rows = []
+    for case, row in found["units"].items():
+        cells = [(number(p["ms"]), times(p["ratio"], p["ratio_spread"])) if (p := row.get(n)) else ("-", "-") for n in peers]
+        rows.append([case, number(row["ours_ms"]), *(text for pair in cells for text in pair)])
+    title = f"Bit-exact integers, one frame: ResNet-14 takes {found['resnet14_ms']:.2f} ms; the units of a derived agent"
+    return [Table(title, head, rows)]
