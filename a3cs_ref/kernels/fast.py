@@ -43,7 +43,7 @@ def conv2d_dx(
 
 def conv2d_dw(x: Array, dy: Array, w_shape: tuple[int, ...], stride: int, pad: int) -> tuple[Array, Array]:
     """dw and db: reference.conv2d_dw."""
-    if winograd.suits(*x.shape[1:3], w_shape, stride, pad, winograd.MATRIX_OF_WEIGHTS):
+    if winograd.suits(*x.shape[1:3], w_shape, stride, pad):
         return winograd.dw(x, dy, w_shape, pad)
     m, dy = w_shape[3], filled(dy, 3)
     dw, db = direct.dw(x, dy, (*w_shape[:3], dy.shape[3]), stride, pad)

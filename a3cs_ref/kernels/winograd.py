@@ -58,9 +58,9 @@ VECTOR, LINE = LANES * FLOAT, 64  # bytes of a vector and of a cache line
 POINTS = 36
 GROUP_BYTES = 256 << 10  # transforms of a group of tiles: half of a second-level cache
 SUMS_TILES = 36  # tiles of a group of dW, at least: its sums are read and written once a group
-MATRIX, MATRIX_OF_WEIGHTS = 1024, 256  # channels in x channels out from which it is the faster way, for maps and for dW
-# Words of a kernel's arguments: addresses of the operands, x (dY), y (dY of dW), residual, mask, ..., then `described` of x and
-# y, then what all kernels want to know.
+SMALLEST_MATRIX = 256  # channels in x channels out from which this is the faster way
+# Words of a kernel's arguments: addresses of the operands, of which the first two are maps (what is read; what is written, or dY
+# in dW), then `described` of these maps, then what the kernels have in common.
 OPERANDS, MAP, COMMON = 7, 6, 7 + 2 * 6
 
 
@@ -239,7 +239,7 @@ def described(a: np.ndarray) -> tuple[int, ...]:
 def plan(samples, n, m, maps, pad, ends, most, of_weights=False):
     """(Plan, groups of tiles, chunks, bytes of scratch) of a convolution or its dW, in at most `most` chunks."""
     down, across, columns = -(-maps[1][3] // 4), -(-maps[1][4] // 4), 2 if m % (2 * LANES) == 0 else 1
-    if of_weights:  # 8 accumulators, as many as products are under way at once: p divides N
+    if of_weights:  # p divides N; 8 accumulators are as many as there are products under way at once
         p, channels, least, step = min(LANES, 8 // columns), n + m, SUMS_TILES, 1
     else:
         p, channels, least, step = ACCUMULATORS // columns, n + columns * LANES, 1, ACCUMULATORS // columns
@@ -274,7 +274,7 @@ weights_kernel = functools.cache(lambda: compiled_function(5, _transform_weights
 def convolve(x, w, turned, b, pad, rectify, residual, mask, y):
     """y = the convolution of x by w (3, 3, N, M), or by w turned by half a turn, then the write-back."""
     x, ends = bordered(x, 0), RELU * rectify + RESIDUAL * (residual is not None) + MASK * (mask is not None)
-    (_, _, n, m), most = w.shape, 2 * threads() - 1
+    (_, _, n, m), most = w.shape, 1 if threads() == 1 else 4 * threads()  # any number gives the same bits
     found, groups, chunks, size = plan(len(x), n, m, (described(x), described(y)), pad, ends, most)
     matrix, w = n * m * FLOAT, np.ascontiguousarray(w, np.float32)
     u = scratch(POINTS * (matrix + LINE) + size)
@@ -285,10 +285,10 @@ def convolve(x, w, turned, b, pad, rectify, residual, mask, y):
     return y
 
 
-def suits(h, w, w_shape, stride, pad, smallest=MATRIX) -> bool:
+def suits(h, w, w_shape, stride, pad) -> bool:
     """Whether this is faster than direct convolution of h x w maps: enough channels, and output that fills its tiles."""
     k, _, n, m = w_shape
-    if k != 3 or stride != 1 or pad > 2 or n % LANES or m % LANES or n * m < smallest:
+    if k != 3 or stride != 1 or pad > 2 or n % LANES or m % LANES or n * m < SMALLEST_MATRIX:
         return False
     rows, cols = h + 2 * pad - 2, w + 2 * pad - 2
     return rows * cols >= 8 * -(-rows // 4) * -(-cols // 4) > 0  # half of the tiles' pixels

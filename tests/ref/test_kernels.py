@@ -59,10 +59,10 @@ def normal(rng, *shape):
 
 
 def assert_close(found, expected, tolerance=1e-5):
-    """Within `tolerance` of the largest expected value."""
+    """Within `tolerance` of the largest expected value, or of 1 (inputs are of that size) where all of them are small."""
     assert found.shape == expected.shape and found.dtype == np.float32
     if expected.size:
-        assert np.abs(found - expected).max() <= tolerance * max(np.abs(expected).max(), 1e-6)
+        assert np.abs(found - expected).max() <= tolerance * max(np.abs(expected).max(), 1)
 
 
 def assert_border_is_zero(x):
@@ -220,11 +220,11 @@ def test_dense_agrees_with_the_reference(case):
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_nan_and_infinity_pass_through(value):
-    """A broken value shows in the outputs that the reference shows it in, and with direct convolution in no other; else
-    divergence would be hidden. 16 channels go by direct convolution, 32 and dW by Winograd's."""
+    """A broken value shows in the outputs that the reference shows it in, and but for Winograd convolution (3x3, stride 1) in no
+    other; else divergence would be hidden."""
     rng = np.random.default_rng(0)
     x, w, b = normal(rng, 2, 11, 11, 16), normal(rng, 3, 3, 16, 16), normal(rng, 16)
-    dy, thin = normal(rng, 2, 11, 11, 16), normal(rng, 3, 3, 16)
+    dy, thin, wide = normal(rng, 2, 11, 11, 16), normal(rng, 3, 3, 16), normal(rng, 5, 5, 16, 16)
     x[1, 0, 4, 3] = dy[1, 5, 10, 2] = value
 
     def shows(found, expected):
@@ -236,17 +236,17 @@ def test_nan_and_infinity_pass_through(value):
         assert np.array_equal(np.isnan(found), np.isnan(expected))
 
     with np.errstate(invalid="ignore"):
-        same(fast.conv2d(x, w, b, 1, 1, relu=value != -np.inf), reference.conv2d(x, w, b, 1, 1, relu=value != -np.inf))
+        same(fast.conv2d(x, wide, b, 1, 2, relu=value != -np.inf), reference.conv2d(x, wide, b, 1, 2, relu=value != -np.inf))
+        same(fast.conv2d_dx(dy, wide, x.shape, 1, 2), reference.conv2d_dx(dy, wide, x.shape, 1, 2))
+        same(fast.conv2d_dw(x, dy, wide.shape, 1, 2)[0], reference.conv2d_dw(x, dy, wide.shape, 1, 2)[0])
         same(fast.depthwise(x, thin, b, 1, 1), reference.depthwise(x, thin, b, 1, 1))
-        same(fast.conv2d_dx(dy, w, x.shape, 1, 1), reference.conv2d_dx(dy, w, x.shape, 1, 1))
         same(fast.depthwise_dx(dy, thin, x.shape, 1, 1), reference.depthwise_dx(dy, thin, x.shape, 1, 1))
-        shows(fast.conv2d_dw(x, dy, w.shape, 1, 1)[0], reference.conv2d_dw(x, dy, w.shape, 1, 1)[0])
         same(fast.depthwise_dw(x, dy, thin.shape, 1, 1)[0], reference.depthwise_dw(x, dy, thin.shape, 1, 1)[0])
-        flat = x.reshape(2, -1)
-        same(fast.dense(flat, normal(rng, flat.shape[1], 96), None), flat @ np.ones((flat.shape[1], 96), np.float32))
-        x, dy, w = np.tile(x, 2), np.tile(dy, 2), np.tile(w, (2, 2))
         shows(fast.conv2d(x, w, None, 1, 1), reference.conv2d(x, w, None, 1, 1))
         shows(fast.conv2d_dx(dy, w, x.shape, 1, 1), reference.conv2d_dx(dy, w, x.shape, 1, 1))
+        shows(fast.conv2d_dw(x, dy, w.shape, 1, 1)[0], reference.conv2d_dw(x, dy, w.shape, 1, 1)[0])
+        flat = x.reshape(2, -1)
+        same(fast.dense(flat, normal(rng, flat.shape[1], 96), None), flat @ np.ones((flat.shape[1], 96), np.float32))
 
 
 def test_results_are_the_same_bits_whatever_the_threads():

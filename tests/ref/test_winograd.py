@@ -182,8 +182,7 @@ def test_every_vector_width_agrees_with_the_reference(width):
 
 def test_suits_the_layers_that_matter():
     """The networks' 3x3 layers go this way in training; what the kernels cannot do, or do slowly, does not."""
-    assert winograd.suits(42, 42, (3, 3, 16, 16), 1, 1, winograd.MATRIX_OF_WEIGHTS)
-    for size, w, pad in ((21, 32, 1), (11, 64, 1), (9, 64, 0)):
+    for size, w, pad in ((42, 16, 1), (21, 32, 1), (11, 64, 1), (9, 64, 0)):
         assert winograd.suits(size, size, (3, 3, w, w), 1, pad)
         assert not winograd.suits(size, size, (3, 3, w, w), 2, pad) and not winograd.suits(size, size, (5, 5, w, w), 1, 2)
         assert not winograd.suits(size, size, (3, 3, w, LANES // 2), 1, pad)
