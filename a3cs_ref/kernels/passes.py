@@ -19,6 +19,7 @@ from a3cs_ref.kernels.pool import Plan
 from a3cs_ref.kernels.simd import FLOAT, bytes_at, floats_at, word
 
 RANGES = 8  # shares of a parameter
+SCALE = np.float32(1 / 255)
 SMALL = 1 << 14  # elements below which NumPy is as quick
 
 
@@ -65,11 +66,22 @@ def frames_kernel():
             word(arguments, 0), word(arguments, 1), word(arguments, 2), word(arguments, 3), word(arguments, 4)
         )  # fmt: skip
         for r in range(rows):
-            for n in range(planes):
-                to = carray(floats_at(out + sample * word(arguments, 5) + r * word(arguments, 6) + n * FLOAT), (cols, planes))
-                source = carray(bytes_at(x + (sample * planes + n) * rows * cols + r * cols), cols)
+            at, plane = x + sample * planes * rows * cols + r * cols, rows * cols
+            to = out + sample * word(arguments, 5) + r * word(arguments, 6)
+            if planes == 4:  # the stack of frames: in one loop LLVM interleaves them in registers
+                pixels = carray(floats_at(to), 4 * cols)
+                first, second = carray(bytes_at(at), cols), carray(bytes_at(at + plane), cols)
+                third, fourth = carray(bytes_at(at + 2 * plane), cols), carray(bytes_at(at + 3 * plane), cols)
                 for c in range(cols):
-                    to[c, 0] = np.float32(source[c]) * np.float32(1 / 255)
+                    pixels[4 * c] = np.float32(first[c]) * SCALE
+                    pixels[4 * c + 1] = np.float32(second[c]) * SCALE
+                    pixels[4 * c + 2] = np.float32(third[c]) * SCALE
+                    pixels[4 * c + 3] = np.float32(fourth[c]) * SCALE
+            else:
+                for n in range(planes):
+                    channel, source = carray(floats_at(to + n * FLOAT), (cols, planes)), carray(bytes_at(at + n * plane), cols)
+                    for c in range(cols):
+                        channel[c, 0] = np.float32(source[c]) * SCALE
 
     return compiled(frames)
 

@@ -14,6 +14,8 @@ the input, whose output is `mask`.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
@@ -64,7 +66,7 @@ def frames_to_maps(frames: Array, dtype: np.dtype, out: Array | None = None) -> 
 
 def flatten(x: Array, out: Array | None = None) -> Array:
     """Maps (B, H, W, N) as rows (B, H W N)."""
-    return stored(x.reshape(len(x), -1), out)
+    return stored(x.reshape(len(x), math.prod(x.shape[1:])), out)
 
 
 def inner_product(a: Array, b: Array) -> float:

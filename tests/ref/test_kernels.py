@@ -173,7 +173,7 @@ MAPS = [(3, 42, 42, 16), (2, 5, 1, 7), (1, 1, 1, 1), (0, 3, 3, 8)]
 @pytest.mark.parametrize("shape", MAPS, ids=str)
 def test_passes_over_maps_agree_with_the_reference(shape):
     """The ReLU's gradient, the inner product and the input's conversion, of haloed maps and of plain ones."""
-    rng = np.random.default_rng(sum(shape))
+    rng, (b, h, w, n) = np.random.default_rng(sum(shape)), shape
     dy, y, plus = normal(rng, *shape), normal(rng, *shape), normal(rng, *shape)
     y.ravel()[:1], dy.ravel()[1:2] = np.nan, np.nan  # a NaN lets its gradient show
     for place in (np.copy, in_halo):
@@ -183,7 +183,7 @@ def test_passes_over_maps_agree_with_the_reference(shape):
             assert_border_is_zero(found)
         exact = float((plus.astype(np.float64) ** 2).sum())
         assert abs(fast.inner_product(place(plus), place(plus)) - exact) <= 1e-5 * exact
-    b, h, w, n = shape
+        assert np.array_equal(fast.flatten(place(plus)), plus.reshape(b, h * w * n))
     frames = rng.integers(0, 256, (b, n, h, w), dtype=np.uint8)
     expected = reference.frames_to_maps(frames, np.dtype(np.float32))
     found = fast.frames_to_maps(frames, np.dtype(np.float32))
