@@ -19,11 +19,11 @@ from typing import Any
 
 from a3cs_hw.files import UserError
 from a3cs_ref.kernels.threads import available
-from benches import cosearch, idle, kernels, machine, page, predictor, scaling, simulator, training
+from benches import cosearch, idle, kernels, machine, overlap, page, predictor, scaling, simulator, training
 
 BENCHES: dict[str, ModuleType] = {
     "kernels": kernels, "training": training, "cosearch": cosearch, "simulator": simulator, "predictor": predictor,
-    "scaling": scaling,
+    "scaling": scaling, "overlap": overlap,
 }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 16 environments, rollout 5, the networks of the paper. The PyTorch loop is torch_a2c.py in both memory layouts, of which the
 better one counts; Stable-Baselines3 is its own A2C with its own wrappers, on the network that it shares with us (Vanilla).
 The limit: the machine at its matrix-product rate would do all forward and backward passes in that time, and nothing else.
+Last, where our time goes: the emulator, compiled kernels, and the rest, which is Python and NumPy.
 """
 
 from __future__ import annotations
@@ -48,6 +49,37 @@ def ours(net: str) -> Callable[..., float]:
     return _warm(Trainer(config(net)).iterate)
 
 
+def shares(net: str) -> Callable[..., dict[str, float]]:
+    """The side that says where our time goes: shares of the emulator, of compiled kernels, and of the rest (Python, NumPy)."""
+    from a3cs_ref.kernels.pool import Pool
+    from a3cs_ref.rl.a2c import Trainer
+
+    trainer, spent = Trainer(config(net)), {"emulator": 0.0, "kernels": 0.0}
+
+    def timed(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            start = time.perf_counter()
+            answer = function(*arguments)
+            spent[name] += time.perf_counter() - start
+            return answer
+
+        return call
+
+    trainer.player.env.step = timed("emulator", trainer.player.env.step)
+    Pool.launch = timed("kernels", Pool.launch)
+
+    def turn(seconds: float) -> dict[str, float]:
+        for _ in range(3):
+            trainer.iterate()
+        spent.update(emulator=0.0, kernels=0.0)
+        start = time.perf_counter()
+        rate(trainer.iterate, ENVS * ROLLOUT, seconds)
+        known = {name: value / (time.perf_counter() - start) for name, value in spent.items()}
+        return known | {"rest": 1 - sum(known.values())}
+
+    return turn
+
+
 def torch_side(net: str, threads: int, layout: str) -> Callable[..., float]:
     """The side that is torch_a2c.py."""
     import torch
@@ -77,7 +109,9 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             running["sb3"] = Side("benches.sb3_a2c:peer", threads=options.threads, envs=ENVS, rollout=ROLLOUT)
         with sides(running, around) as started:
             rates = alternate(started, 2 if options.quick else TURNS, seconds=0.3 if options.quick else SECONDS)
-        found[net] = _compared(net, rates, found["sgemm_gflops"])
+        with sides({"shares": Side("benches.training:shares", net=net)}, around) as started:
+            where = started["shares"].turn(seconds=0.3 if options.quick else SECONDS)
+        found[net] = _compared(net, rates, found["sgemm_gflops"]) | {"shares": where}
     return found
 
 
@@ -115,7 +149,8 @@ def check() -> None:
 def tables(found: dict[str, Any]) -> list[Table]:
     """One table: a line a network."""
     head = ["network", "ours, steps/s", "PyTorch, steps/s", "its layout", "ratio (lowest-highest)",
-            "SB3, steps/s", "ratio (lowest-highest)", "limit, steps/s", "share of limit"]  # fmt: skip
+            "SB3, steps/s", "ratio (lowest-highest)", "limit, steps/s", "share of limit",
+            "emulator", "kernels", "rest"]  # fmt: skip
     rows = []
     for net in (net for net in NETS if net in found):
         row = found[net]
@@ -124,5 +159,6 @@ def tables(found: dict[str, Any]) -> list[Table]:
             times(row["ratio_torch"], row["ratio_torch_spread"]),
             number(row.get("sb3_steps_per_s")), times(row.get("ratio_sb3"), row.get("ratio_sb3_spread")),
             number(row["limit_steps_per_s"]), f"{row['steps_per_s'] / row['limit_steps_per_s']:.0%}",
+            *(f"{row['shares'][part]:.0%}" for part in ("emulator", "kernels", "rest")),
         ])  # fmt: skip
     return [Table(f"A2C on Breakout, {ENVS} environments, rollout {ROLLOUT}: agent steps a second", head, rows)]
