@@ -1,4 +1,5 @@
-"""Dense layers: dense, dense_dx and dense_dw of reference.py. The weights, 6 MB for 3136 x 512, are read once, in order.
+"""Dense layers: dense, dense_dx and dense_dw of reference.py. The weights, 6 MB for 3136 x 512, are read once, in order; their
+rows are best not a power of two apart (halo.spaced_rows).
 
 *Forward*, y = x w + b: a task is a range of inputs, whose share of every sum it computes; the shares are added at the end, in
 order, with the bias. BAND rows of w at a time are used for all samples while they are in the second-level cache, and the
@@ -28,6 +29,7 @@ import numpy as np
 
 from a3cs_ref.kernels import reference
 from a3cs_ref.kernels.direct import split, zeros_for
+from a3cs_ref.kernels.halo import spaced_rows
 from a3cs_ref.kernels.native import compiled, inlined
 from a3cs_ref.kernels.pool import Plan
 from a3cs_ref.kernels.simd import (
@@ -58,25 +60,23 @@ def forward_kernel(p: int, columns: int):
     width = columns * LANES * FLOAT
 
     def dense(arguments, task, chunk):
-        x, w, y, x_row, y_row = (
-            word(arguments, 0), word(arguments, 1), word(arguments, 2), word(arguments, 3), word(arguments, 4)
-        )  # fmt: skip
-        sample_blocks, inputs, blocks = word(arguments, 5), word(arguments, 6), word(arguments, 7)
+        x, w, y, x_row = word(arguments, 0), word(arguments, 1), word(arguments, 2), word(arguments, 3)
+        w_row, y_row, inputs, blocks = word(arguments, 4), word(arguments, 5), word(arguments, 6), word(arguments, 7)
         y += task * word(arguments, 8)
-        n_before, n_all = word(arguments, 9), word(arguments, 10)
+        sample_blocks, n_before, n_all = word(arguments, 9), word(arguments, 10), word(arguments, 11)
         low, high = inputs * task // TASKS, inputs * (task + 1) // TASKS
         for first in range(low, high, BAND):
-            size, lines = min(BAND, high - first), BAND * y_row // 64
+            size, lines = min(BAND, high - first), BAND * w_row // 64
             for n in range(sample_blocks):
                 for b in range(blocks):
                     # each block asks for its share of the next band, in the order in which it lies in memory
                     turn, turns = (n_before + n) * blocks + b, n_all * blocks
                     for line in range(lines * turn // turns, lines * (turn + 1) // turns):
-                        prefetch(w + (first + BAND) * y_row + line * 64, 0)
+                        prefetch(w + (first + BAND) * w_row + line * 64, 0)
                     yp = y + b * width + n * p * y_row
                     block = zeros(p, columns) if first == low else load_block(p, columns, yp, y_row)
-                    xp, wp = x + first * FLOAT + n * p * x_row, w + first * y_row + b * width
-                    block = over_inputs(block, xp, x_row, wp, y_row, size)
+                    xp, wp = x + first * FLOAT + n * p * x_row, w + first * w_row + b * width
+                    block = over_inputs(block, xp, x_row, wp, w_row, size)
                     store_block(block, yp, y_row)
 
     return compiled(dense)
@@ -151,13 +151,13 @@ def weights_kernel(rows: int, columns: int):
 
 
 @functools.lru_cache(maxsize=256)
-def forward_plans(batch: int, inputs: int, m: int, rectify: bool):
+def forward_plans(batch: int, inputs: int, m: int, w_row: int, rectify: bool):
     """The Plans of forward(): shares, then their sum."""
     columns, x_row, row, found, before = across(m), inputs * FLOAT, m * FLOAT, [], 0
     parts = split(batch, ACCUMULATORS // columns)
     total = sum(blocks for _, blocks, _ in parts)
     for p, blocks, first in parts:
-        others = [x_row, row, blocks, inputs, m // (LANES * columns), batch * row, before, total]
+        others = [x_row, w_row, row, inputs, m // (LANES * columns), batch * row, blocks, before, total]
         before += blocks
         found.append((forward_kernel(p, columns), [first * x_row, 0, first * row], others))
     return Plan(found), Plan([(sum_kernel(), [0, 0, 0], [batch * row, row, int(rectify)])])
@@ -168,19 +168,19 @@ def forward(x, w, b, rectify, out) -> np.ndarray:
     batch, m = x.shape[0], w.shape[1]
     if left_to_blas(batch, w.shape):
         return reference.dense(x, w, b, rectify, out)
-    x, w, bias = contiguous(x), contiguous(w), zeros_for(m) if b is None else contiguous(b)
+    x, w, bias = contiguous(x), in_rows(w), zeros_for(m) if b is None else contiguous(b)
     y, shares = np.empty((batch, m), np.float32) if out is None else out, np.empty((TASKS, batch, m), np.float32)
-    product, total = forward_plans(*x.shape, m, rectify)
+    product, total = forward_plans(*x.shape, m, w.strides[0], rectify)
     product.launch(TASKS, TASKS, x, w, shares)
     total.launch(batch, batch, shares, bias, y)
     return y
 
 
 @functools.lru_cache(maxsize=256)
-def dx_plan(batch: int, inputs: int, m: int, dy_row: int):
+def dx_plan(batch: int, inputs: int, m: int, dy_row: int, w_row: int):
     """The Plan of dx()."""
     kernel = inputs_kernel(min(ROWS, inputs), min(COLUMNS, batch))
-    return Plan([(kernel, [0, 0, 0], [dy_row, m * FLOAT, inputs * FLOAT, inputs, batch, m // LANES])])
+    return Plan([(kernel, [0, 0, 0], [dy_row, w_row, inputs * FLOAT, inputs, batch, m // LANES])])
 
 
 def dx(dy, w) -> np.ndarray:
@@ -188,20 +188,17 @@ def dx(dy, w) -> np.ndarray:
     (batch, m), inputs = dy.shape, w.shape[0]
     if left_to_blas(batch, w.shape):
         return reference.dense_dx(dy, w)
-    w, out = contiguous(w), np.empty((batch, inputs), np.float32)
-    spaced = np.empty((batch, m + 16), np.float32)  # rows at powers of two apart would share few places of the cache
-    spaced[:, :m] = dy
-    dx_plan(batch, inputs, m, spaced.strides[0]).launch(TASKS, TASKS, spaced, w, out)
+    w, out, dy = in_rows(w), np.empty((batch, inputs), np.float32), spaced(dy)
+    dx_plan(batch, inputs, m, dy.strides[0], w.strides[0]).launch(TASKS, TASKS, dy, w, out)
     return out
 
 
 @functools.lru_cache(maxsize=256)
-def dw_plan(batch: int, inputs: int, m: int):
+def dw_plan(batch: int, inputs: int, m: int, dy_row: int, dw_row: int):
     """The Plan of dw()."""
     columns = across(m)
     kernel = weights_kernel(min(ACCUMULATORS // columns, inputs), columns)
-    others = [inputs * FLOAT, m * FLOAT, m * FLOAT, inputs, batch, m // (LANES * columns)]
-    return Plan([(kernel, [0, 0, 0], others)])
+    return Plan([(kernel, [0, 0, 0], [inputs * FLOAT, dy_row, dw_row, inputs, batch, m // (LANES * columns)])])
 
 
 def dw(x, dy) -> tuple[np.ndarray, np.ndarray]:
@@ -209,8 +206,8 @@ def dw(x, dy) -> tuple[np.ndarray, np.ndarray]:
     (batch, inputs), m = x.shape, dy.shape[1]
     if left_to_blas(batch, (inputs, m)):
         return reference.dense_dw(x, dy)
-    x, dy, out = contiguous(x), contiguous(dy), np.empty((inputs, m), np.float32)
-    dw_plan(batch, inputs, m).launch(TASKS, TASKS, x, dy, out)
+    x, dy, out = contiguous(x), spaced(dy), spaced_rows(inputs, m)
+    dw_plan(batch, inputs, m, dy.strides[0], out.strides[0]).launch(TASKS, TASKS, x, dy, out)
     return out, dy.sum(axis=0)
 
 
@@ -222,6 +219,18 @@ def left_to_blas(batch: int, w_shape: tuple[int, int]) -> bool:
 def across(m: int) -> int:
     """Vectors of outputs in a block."""
     return 2 if m % (2 * LANES) == 0 else 1
+
+
+def in_rows(w: np.ndarray) -> np.ndarray:
+    """w, or a copy of it, float32 with contiguous rows."""
+    return w if w.dtype == np.float32 and w.strides[1] == FLOAT else contiguous(w)
+
+
+def spaced(array: np.ndarray) -> np.ndarray:
+    """A copy with spaced rows."""
+    copy = spaced_rows(*array.shape)
+    copy[...] = array
+    return copy
 
 
 def contiguous(array: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Zero-haloed activations: NHWC maps that stand inside a slightly larger buffer whose border stays zero.
+"""How arrays lie in memory. Maps: NHWC, inside a slightly larger buffer whose border, the halo, stays zero.
 
 Convolution reads up to `pad` pixels beyond the edge. reference.py copies every map into a padded one; the fast kernels
 instead write each map into the interior of a buffer (B, H + 4, W + 4, N) whose border of HALO pixels is zero from the
@@ -29,13 +29,15 @@ class _Pool:
         self.lock = threading.RLock()  # re-entrant: the collector may run give() inside take()
 
     def take(self, shape: tuple[int, ...]) -> np.ndarray:
-        """The interior (B, H, W, N) of a zero-bordered array; what it holds is left over."""
+        """The interior (B, H, W, N) of a zero-bordered array, or spaced rows (N, M); what it holds is left over."""
         with self.lock:
             waiting = self.idle.get(shape)
             if waiting:
                 memory = waiting.pop()
                 self.bytes -= memory.nbytes
                 return memory
+        if len(shape) == 2:
+            return aligned_zeros((shape[0], shape[1] + ALIGNMENT // 4))[:, : shape[1]]
         b, h, w, n = shape
         return aligned_zeros((b, h + 2 * HALO, w + 2 * HALO, n))[:, HALO:-HALO, HALO:-HALO]
 
@@ -78,6 +80,8 @@ def haloed(shape: tuple[int, ...]) -> np.ndarray:
 
 def is_haloed(x: np.ndarray) -> bool:
     """Whether x is the whole interior, or some samples of the interior, of a buffer made by `haloed`."""
+    if x.ndim != 4:
+        return False
     if isinstance(x.base, _Buffer):
         return True
     base = x.base
@@ -118,6 +122,14 @@ def bordered(x: np.ndarray, pad: int) -> np.ndarray:
         copy = np.zeros((b, h + 2 * pad, w + 2 * pad, n), np.float32)[:, pad : pad + h, pad : pad + w]
     copy[...] = x
     return copy
+
+
+def spaced_rows(rows: int, width: int) -> np.ndarray:
+    """Uninitialised float32 (rows, width), whose rows lie a cache line further apart than they are wide.
+
+    Rows at a power of two apart all fall on the same few places of the cache; a dense layer's weights would.
+    """
+    return np.asarray(_Buffer((rows, width)))
 
 
 def aligned_zeros(shape: tuple[int, ...]) -> np.ndarray:

@@ -122,16 +122,26 @@ def inner_product(a, b) -> float:
     return float(sums.sum(dtype=np.float64))
 
 
+def rows_of(a: np.ndarray) -> np.ndarray | None:
+    """A large parameter as rows, each contiguous, that the threads share; None if NumPy is as quick or it has no such form."""
+    if a.size < SMALL or a.dtype != np.float32:
+        return None
+    if a.ndim == 2 and a.strides[1] == FLOAT:
+        return a
+    return a.reshape(RANGES, -1) if a.flags.c_contiguous and a.size % RANGES == 0 else None
+
+
 @functools.cache
 def square_sum_kernel():
-    """A range of square_sum, into a float of its own."""
+    """A range of rows of square_sum, into a float of its own."""
 
     def square_sum(arguments, task, chunk):
-        count, total = word(arguments, 2), np.float32(0)
-        first, last = count * task // RANGES, count * (task + 1) // RANGES
-        g = carray(floats_at(word(arguments, 0) + first * FLOAT), last - first)
-        for i in range(last - first):
-            total += g[i] * g[i]
+        rows, width, row = word(arguments, 2), word(arguments, 3), word(arguments, 4)
+        total = np.float32(0)
+        for r in range(rows * task // RANGES, rows * (task + 1) // RANGES):
+            g = carray(floats_at(word(arguments, 0) + r * row), width)
+            for i in range(width):
+                total += g[i] * g[i]
         carray(floats_at(word(arguments, 1)), RANGES)[task] = total
 
     return compiled(square_sum, reassociate=True)
@@ -139,37 +149,39 @@ def square_sum_kernel():
 
 def square_sum(g) -> float:
     """square_sum of reference.py."""
-    if g.size < SMALL or not g.flags.c_contiguous:
+    rows = rows_of(g)
+    if rows is None:
         return reference.square_sum(g)
     sums = np.empty(RANGES, np.float32)
-    Plan([(square_sum_kernel(), [0, 0], [g.size])]).launch(RANGES, RANGES, g, sums)
+    Plan([(square_sum_kernel(), [0, 0], [*rows.shape, rows.strides[0]])]).launch(RANGES, RANGES, rows, sums)
     return float(sums.sum(dtype=np.float64))
 
 
 @functools.cache
 def rmsprop_kernel():
-    """A range of rmsprop."""
+    """A range of rows of rmsprop."""
 
     def rmsprop(arguments, task, chunk):
-        count, factors = word(arguments, 4), carray(floats_at(word(arguments, 3)), 4)
-        first, last = count * task // RANGES, count * (task + 1) // RANGES
-        p = carray(floats_at(word(arguments, 0) + first * FLOAT), last - first)
-        g = carray(floats_at(word(arguments, 1) + first * FLOAT), last - first)
-        v = carray(floats_at(word(arguments, 2) + first * FLOAT), last - first)
+        rows, width, factors = word(arguments, 4), word(arguments, 5), carray(floats_at(word(arguments, 3)), 4)
         rate, decay, epsilon, factor = factors[0], factors[1], factors[2], factors[3]
         fresh = np.float32(1) - decay
-        for i in range(last - first):
-            gradient = factor * g[i]
-            v[i] = decay * v[i] + fresh * (gradient * gradient)
-            p[i] -= rate * gradient / (np.float32(math.sqrt(v[i])) + epsilon)
+        for r in range(rows * task // RANGES, rows * (task + 1) // RANGES):
+            p = carray(floats_at(word(arguments, 0) + r * word(arguments, 6)), width)
+            g = carray(floats_at(word(arguments, 1) + r * word(arguments, 7)), width)
+            v = carray(floats_at(word(arguments, 2) + r * word(arguments, 8)), width)
+            for i in range(width):
+                gradient = factor * g[i]
+                v[i] = decay * v[i] + fresh * (gradient * gradient)
+                p[i] -= rate * gradient / (np.float32(math.sqrt(v[i])) + epsilon)
 
     return compiled(rmsprop)
 
 
 def rmsprop(p, g, v, rate, decay, epsilon, factor) -> None:
     """rmsprop of reference.py."""
-    if p.size < SMALL or not (p.flags.c_contiguous and g.flags.c_contiguous and v.flags.c_contiguous):
+    arrays = [rows_of(a) for a in (p, g, v)]
+    if any(a is None for a in arrays) or len({a.shape for a in arrays}) != 1:
         reference.rmsprop(p, g, v, rate, decay, epsilon, factor)
         return
-    factors = np.array([rate, decay, epsilon, factor], np.float32)
-    Plan([(rmsprop_kernel(), [0] * 4, [p.size])]).launch(RANGES, RANGES, p, g, v, factors)
+    factors, strides = np.array([rate, decay, epsilon, factor], np.float32), [a.strides[0] for a in arrays]
+    Plan([(rmsprop_kernel(), [0] * 4, [*arrays[0].shape, *strides])]).launch(RANGES, RANGES, *arrays, factors)

@@ -18,6 +18,7 @@ from a3cs_hw.units import Unit
 from a3cs_ref.autodiff.ops import add, conv2d, dense, depthwise, flatten, multiply
 from a3cs_ref.autodiff.tensor import Tape, Tensor
 from a3cs_ref.kernels import kernels_for
+from a3cs_ref.kernels.halo import spaced_rows
 
 HEADS = ("logits", "value")
 EPSILON = 1e-5  # added to the variance
@@ -34,7 +35,10 @@ class Layer:
     def __init__(self, unit: Unit, fan: tuple[int, int, int] | None = None, norm: str = "none"):
         self.unit = unit
         self.fan = fan
-        self.parameters: dict[str, Tensor] = {"w": _parameter(np.zeros(memory_shape(unit)))}
+        shape = memory_shape(unit)
+        w = spaced_rows(*shape) if unit.kind == "fc" else np.empty(shape, np.float32)
+        w[...] = 0
+        self.parameters: dict[str, Tensor] = {"w": Tensor(w, needs_grad=True)}
         self.statistics: dict[str, np.ndarray] = {}
         if norm == "bn" and unit.kind != "fc":
             self.parameters |= {"gamma": _parameter(np.ones(unit.M)), "beta": _parameter(np.zeros(unit.M))}

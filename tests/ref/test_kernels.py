@@ -196,6 +196,9 @@ def test_passes_over_parameters_agree_with_the_reference(shape):
     """RMSProp's step and the gradient's norm, of large parameters (in shares) and of small ones."""
     rng = np.random.default_rng(sum(shape))
     p, g, v = normal(rng, *shape), normal(rng, *shape), normal(rng, *shape) ** 2
+    if len(shape) == 2:  # as dense layers keep them
+        p, values = halo.spaced_rows(*shape), p
+        p[...] = values
     exact = [a.astype(np.float64) for a in (p, g, v)]
     assert abs(fast.square_sum(g) - (exact[1] ** 2).sum()) <= 1e-5 * (exact[1] ** 2).sum()
     fast.rmsprop(p, g, v, 1e-2, 0.9, 1e-5, 0.5)
@@ -214,6 +217,10 @@ def test_dense_agrees_with_the_reference(case):
     assert_close(fast.dense(x, w, bias, relu=True), np.maximum(exact[0] @ exact[1] + exact[2], 0))
     assert_close(fast.dense(x, w, None), exact[0] @ exact[1])
     assert_close(fast.dense_dx(dy, w), exact[3] @ exact[1].T)
+    spaced = halo.spaced_rows(n, m)
+    spaced[...] = w
+    assert np.array_equal(fast.dense(x, spaced, bias), fast.dense(x, w, bias))
+    assert np.array_equal(fast.dense_dx(dy, spaced), fast.dense_dx(dy, w))
     for mine, theirs in zip(fast.dense_dw(x, dy), reference.dense_dw(exact[0], exact[3]), strict=True):
         assert_close(mine, theirs)
 
