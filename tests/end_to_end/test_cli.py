@@ -365,7 +365,7 @@ def test_ctrl_c_in_mid_training(tmp_path):
 
 def test_ctrl_c_in_an_evaluation(there):
     """What cannot be saved, because there is nothing to save, ends in a traceback."""
-    answer = interrupted("evaluate", "teacher", "--game", "bricks", "--episodes", "2000", lines=1)
+    answer = interrupted("evaluate", "teacher", "--game", "bricks", "--episodes", "200", lines=1)
     assert answer.status == 130 and answer.out == "" and answer.err.splitlines()[-1] == "interrupted"
 
 
