@@ -16,6 +16,8 @@ import hashlib
 import logging
 import os
 import pathlib
+import shutil
+import time
 
 import numba
 import numpy as np
@@ -25,6 +27,7 @@ from numba import types
 from a3cs_ref.kernels import simd
 
 WORD = 8  # bytes
+KEPT_DAYS = 60  # after which machine code that no process has asked for is deleted
 
 
 @functools.cache
@@ -35,7 +38,14 @@ def cache_folder() -> pathlib.Path:
     what = [numba.__version__, np.__version__, cpu, str(simd.LANES), *(path.read_text() for path in sources)]
     digest = hashlib.sha256("\n".join(what).encode()).hexdigest()[:16]
     home = os.environ.get("A3CS_CACHE") or pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "a3cs-ref")
-    return pathlib.Path(home).expanduser() / f"kernels-{digest}"
+    folder = pathlib.Path(home).expanduser() / f"kernels-{digest}"
+    with contextlib.suppress(OSError):  # where nothing can be written, kernels are compiled anew each time
+        folder.mkdir(parents=True, exist_ok=True)
+        os.utime(folder)
+        for other in folder.parent.glob("kernels-*"):
+            if other.stat().st_mtime < time.time() - KEPT_DAYS * 86_400:
+                shutil.rmtree(other, ignore_errors=True)
+    return folder
 
 
 @contextlib.contextmanager

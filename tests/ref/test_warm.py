@@ -39,3 +39,17 @@ def test_nothing_is_compiled_after_the_preparation(tmp_path, kind, iterations):
     assert "compiling kernels" in done.stderr
     again = subprocess.run([*command[:-1], "0"], env=environment, capture_output=True, text=True, check=True)
     assert "compiling kernels" not in again.stderr
+
+
+def test_machine_code_that_nobody_uses_is_deleted(tmp_path):
+    """Every edit of a kernel leaves a folder behind for good; or one that is in use is deleted."""
+    old, recent, other = (tmp_path / name for name in ("kernels-0", "kernels-1", "notes"))
+    for folder in (old, recent, other):
+        folder.mkdir()
+    for folder in (old, other):
+        os.utime(folder, (0, 0))
+    code = "from a3cs_ref.kernels import native; print(native.cache_folder())"
+    environment = os.environ | {"A3CS_CACHE": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    used = done.stdout.strip()
+    assert not old.exists() and recent.exists() and other.exists() and os.path.isdir(used)
