@@ -23,8 +23,10 @@ def announce(preparation: Iterable[float]) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
     log = logging.getLogger("a3cs_ref")
+    level, propagates = log.level, log.propagate
     log.addHandler(handler)
     log.setLevel(logging.INFO)
+    log.propagate = False
     try:
         start = said = time.perf_counter()
         for share in preparation:
@@ -33,6 +35,8 @@ def announce(preparation: Iterable[float]) -> None:
                 say(f"preparing kernels: {share:.0%} after {said - start:.0f} s")
     finally:
         log.removeHandler(handler)
+        log.setLevel(level)
+        log.propagate = propagates
 
 
 class Progress:

@@ -53,7 +53,7 @@ class Tensor:
         self.cut = False
 
     def receive(self, gradient: np.ndarray) -> None:
-        """Replace dL/ddata by a sum that contains what was known before, and that `mask` has cut."""
+        """Replace dL/ddata by a sum that contains what was known before, and that `mask`, if there is one, has cut."""
         self.grad = gradient
         self.cut = True
 
@@ -80,10 +80,16 @@ class Tape:
         """A layer's output: computed, or looked up."""
         if self.maps is None:
             return run(None)
-        known = next(self.maps)
-        if known.shape != shape:
-            raise ValueError(f"the update is not the pass that acting was: a map of {known.shape} where {shape} is computed")
+        known = next(self.maps, None)
+        if known is None or known.shape != shape:
+            found = "no map is left" if known is None else f"a map of {known.shape}"
+            raise ValueError(f"the update is not the pass that acting was: {found} where {shape} is computed")
         return known
+
+    def require_no_more_maps(self) -> None:
+        """ValueError if layers of acting were not looked up."""
+        if next(self.maps, None) is not None:
+            raise ValueError("the update is not the pass that acting was: it has fewer layers")
 
     def backward(self, loss: Tensor) -> None:
         """Fill in .grad of every parameter that the scalar `loss` depends on. Walks the list backwards, once."""

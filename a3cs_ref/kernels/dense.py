@@ -1,5 +1,4 @@
-"""Dense layers: dense, dense_dx and dense_dw of reference.py. The weights, 6 MB for 3136 x 512, are read once, in order; their
-rows are best not a power of two apart (halo.spaced_rows).
+"""Dense layers: dense, dense_dx and dense_dw of reference.py. The weights, 6 MB for 3136 x 512, are read once, in order.
 
 *Forward*, y = x w + b: a task is a range of inputs, whose share of every sum it computes; the shares are added at the end, in
 order, with the bias. BAND rows of w at a time are used for all samples while they are in the second-level cache, and the

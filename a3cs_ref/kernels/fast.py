@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from a3cs_ref.kernels import dense as by_blas
+from a3cs_ref.kernels import dense as dense_layer
 from a3cs_ref.kernels import depthwise as by_channel
 from a3cs_ref.kernels import direct, halo, reference, winograd
 from a3cs_ref.kernels.passes import frames_to_maps, inner_product, relu_gradient, rmsprop, square_sum
@@ -17,7 +17,7 @@ from a3cs_ref.kernels.simd import LANES
 
 __all__ = ["frames_to_maps", "inner_product", "relu_gradient", "rmsprop", "square_sum"]
 Array = np.ndarray
-flatten, dense_dw = reference.flatten, by_blas.dw
+flatten, dense_dw = reference.flatten, dense_layer.dw
 
 
 def conv2d(
@@ -74,12 +74,12 @@ def depthwise_dw(x: Array, dy: Array, w_shape: tuple[int, ...], stride: int, pad
 
 def dense(x: Array, w: Array, b: Array | None, relu: bool = False, out: Array | None = None) -> Array:
     """y = relu?(x w + b): reference.dense."""
-    return by_blas.forward(x, w, b, relu, out)
+    return dense_layer.forward(x, w, b, relu, out)
 
 
 def dense_dx(dy: Array, w: Array, mask: Array | None = None, plus: Array | None = None) -> Array:
     """dx = dy w^T: reference.dense_dx."""
-    return reference.pass_back(by_blas.dx(dy, w), mask, plus)
+    return reference.pass_back(dense_layer.dx(dy, w), mask, plus)
 
 
 def empty_maps(shape: tuple[int, ...], dtype: np.dtype) -> Array:
@@ -93,7 +93,9 @@ def _dx(method, dy, w, x_shape, stride, pad, mask, plus) -> Array:
     padded = [filled(array, 3) if fused else None for array in (mask, plus)]
     dx = method.dx(dy, w, (*x_shape[:3], x_shape[3] + -n % LANES), stride, pad, *padded)
     dx = dx if dx.shape[3] == n else dx[..., :n]
-    return dx if fused else reference.pass_back(dx, mask, plus)
+    if fused:
+        return dx
+    return reference.pass_back(dx, None, plus) if mask is None else relu_gradient(dx, mask, plus)
 
 
 def room(out: Array | None) -> Array | None:

@@ -5,12 +5,14 @@ instead write each map into the interior of a buffer (B, H + 4, W + 4, N) whose 
 beginning and never written, so that the next layer reads its padding in place: no copy, no test for edges.
 
 Buffers are recycled: when the last view of one dies, its memory, border still zero, waits for the next map of that shape.
-In steady state training allocates nothing here.
+In steady state training allocates nothing here; a search, whose paths have maps of many shapes, does where those that wait
+would need more than IDLE_BYTES.
 """
 
 from __future__ import annotations
 
 import collections
+import os
 import threading
 
 import numpy as np
@@ -34,7 +36,7 @@ class _Pool:
             waiting = self.idle.get(shape)
             if waiting:
                 memory = waiting.pop()
-                self.bytes -= memory.nbytes
+                self.bytes -= _bytes(memory)
                 return memory
         if len(shape) == 2:
             return aligned_zeros((shape[0], shape[1] + ALIGNMENT // 4))[:, : shape[1]]
@@ -46,16 +48,23 @@ class _Pool:
         with self.lock:
             self.idle.setdefault(memory.shape, []).append(memory)
             self.idle.move_to_end(memory.shape)
-            self.bytes += memory.nbytes
+            self.bytes += _bytes(memory)
             while self.bytes > IDLE_BYTES:
                 shape, waiting = next(iter(self.idle.items()))
                 if waiting:
-                    self.bytes -= waiting.pop().nbytes
+                    self.bytes -= _bytes(waiting.pop())
                 else:
                     del self.idle[shape]
 
 
+def _bytes(memory: np.ndarray) -> int:
+    """What a buffer takes, border included."""
+    return memory.shape[0] * memory.strides[0]
+
+
 _pool = _Pool()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.__init__)  # another thread may have held the lock
 
 
 class _Buffer:

@@ -144,8 +144,9 @@ class Pool:
 class _Helper:
     """One helper thread.
 
-    It cannot sleep through a launch: the launching thread counts the call before it looks whether the helper is asleep, the
-    helper says that it is asleep before it looks at the count.
+    It does not sleep through a launch: the launching thread counts the call before it looks whether the helper is asleep, the
+    helper says that it is asleep before it looks at the count. (Should Python keep the launching thread for longer than SPINS
+    between call and launch, that launch has one thread less.)
     """
 
     def __init__(self, words, serve):
@@ -164,7 +165,7 @@ class _Helper:
 
     def _awake_again(self):
         """Take the sleep back, unless the bell has been rung for it already."""
-        self.asleep, asleep = False, self.asleep
+        self.asleep, asleep = False, self.asleep  # Python switches threads before or after this, not within
         return asleep
 
     def call(self):
@@ -175,9 +176,25 @@ class _Helper:
             self.bell.release()
 
 
-_pool = functools.cache(Pool)
+_one_pool = functools.cache(Pool)
+_making = threading.Lock()
+
+
+def _pool(count: int) -> Pool:
+    """The pool of so many threads: one, whichever Python thread asks first."""
+    with _making:
+        return _one_pool(count)
+
+
+def _forget() -> None:
+    """A child process has no helpers: it starts its own, and no thread of it holds the lock."""
+    global _making
+    _making = threading.Lock()
+    _one_pool.cache_clear()
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pool.cache_clear)  # a child process has no helpers: it starts its own
+    os.register_at_fork(after_in_child=_forget)
 
 
 class Plan:

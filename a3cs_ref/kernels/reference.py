@@ -7,9 +7,9 @@ dtype: float32 for work, float64 for gradient checks.
 Naming: B samples, N input channels, M output channels, H x W input, R x C output, K kernel, dy = dL/dy and so on.
 In every backward function dy already has the ReLU's mask applied.
 
-`out`: where to write the result, an array of its shape; it is returned. The gradient of an input ends as the forward pass
-of a layer does, by a write-back: + `plus`, what is known of that gradient already, then the mask of the ReLU that made
-the input, whose output is `mask`.
+`out`: where to write the result, rows of an array made by `empty_maps`; it is returned. The gradient of an input ends as the
+forward pass of a layer does, by a write-back: + `plus`, what is known of that gradient already, then the mask of the ReLU
+that made the input, whose output is `mask`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Thread settings of everything that computes: one function owns them.
 
-The fast kernels run on a pool of `threads()` threads (pool.py); BLAS is called by each of these and must not start threads
-of its own. With the reference kernels BLAS is what runs in parallel. A3CS_THREADS sets the number;
-the default is the number of CPUs that this process may use.
+The fast kernels run on a pool of `threads()` threads (pool.py); BLAS, which does small dense layers between them, has one,
+so that its threads do not compete with the pool's. With the reference kernels BLAS is what runs in parallel. A3CS_THREADS
+sets the number; the default is the number of CPUs that this process may use.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def set_threads(count: int | None = None) -> int:
 
 
 def blas_threads() -> int:
-    """Threads that BLAS may use: one under the fast kernels, whose pool calls it from each of its own."""
+    """Threads that BLAS may use: one beside the fast kernels' pool."""
     return 1 if _fast() else threads()
 
 

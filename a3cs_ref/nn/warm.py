@@ -24,7 +24,7 @@ Forward = Callable[[np.ndarray, Tape], tuple[Tensor, Tensor]]
 
 
 def warm_network(forward: Forward, parameters: Mapping[str, Tensor], batches: Sequence[np.ndarray]) -> None:
-    """Use a whole network once on each batch of frames: as many rows as acting has, and as the update has."""
+    """Use a whole network once on each batch of frames, forward and backward."""
     for frames in batches:
         tape = Tape()
         logits, _ = forward(frames, tape)

@@ -86,6 +86,9 @@ class Trainer:
     def prepare(self) -> Iterator[float]:
         """Make every kernel that the run uses; yields the share that is done."""
         warm_network(self.agent, self.agent.parameters(), self.player.blank_batches())
+        yield 0.5
+        if self.teacher is not None:
+            self.teacher(self.player.blank_batches()[1])
         yield 1.0
 
     def iterate(self) -> dict[str, float]:

@@ -50,7 +50,9 @@ class Rollout:
     def forward(self, policy: Policy) -> tuple[Tensor, Tensor, Tape]:
         """Logits (T N, A) and values (T N,) of the whole rollout on a tape, from the maps that acting left."""
         tape = self.acting.tape()
-        return *policy(self.rows(), tape), tape
+        logits, values = policy(self.rows(), tape)
+        tape.require_no_more_maps()
+        return logits, values, tape
 
     def rows(self) -> np.ndarray:
         """The frames as one batch, (T N, 4, 84, 84)."""
@@ -102,9 +104,9 @@ class Player:
         self.frames = self.env.reset()
 
     def blank_batches(self) -> list[np.ndarray]:
-        """Black frames, as many rows as a pass of acting has and as a whole rollout has."""
+        """Black frames, as many rows as a pass of acting has and as a whole rollout has, and the few of a truncation."""
         rows, shape = self.config.num_envs, self.frames.shape[1:]
-        return [np.zeros((count * rows, *shape), np.uint8) for count in (1, self.config.rollout)]
+        return [np.zeros((count, *shape), np.uint8) for count in (rows, rows * self.config.rollout, *range(1, min(rows, 7)))]
 
     def collect(self, policy: Policy) -> Rollout:
         """Play one rollout with the policy."""

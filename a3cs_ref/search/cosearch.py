@@ -106,6 +106,8 @@ class CoSearch:
         choices = fixed_choices(np.zeros(CELLS, int))
         warm_network(lambda frames, tape: self.supernet(frames, choices, tape), self.supernet.parameters(),
                      self.player.blank_batches())  # fmt: skip
+        if self.teacher is not None:
+            self.teacher(self.player.blank_batches()[1])
         for done in warm_supernet(self.supernet):
             yield done / self.alpha.data.size
 
