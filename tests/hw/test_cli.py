@@ -120,3 +120,17 @@ def test_the_module_runs(files):
     command = [sys.executable, "-m", "a3cs_hw", "predict", "network.npz"]
     assert subprocess.run([*command, "design.json", "--json"], capture_output=True, check=True).stdout.startswith(b"{")
     assert subprocess.run([*command, "large.json"], capture_output=True).returncode == 2
+
+
+@pytest.mark.parametrize("command", ["predict", "simulate"])
+def test_the_trace_is_written(files, capsys, command):
+    """Both commands write the same events, and --json keeps standard output one document."""
+    frames = ["--frames", "frames.npy", "--out", "out"] if command == "simulate" else []
+    assert main([command, "network.npz", "design.json", *frames, "--trace", "trace.json", "--json"]) == 0
+    cost = json.loads(capsys.readouterr().out)
+    with open("trace.json") as file:
+        events = json.load(file)["traceEvents"]
+    ends = [event["ts"] + event["dur"] for event in events if event["ph"] == "X" and event["args"].get("frame") == 0]
+    assert len(ends) == len(UNITS) and max(ends) <= cost["pipeline_latency_cycles"]
+    assert main([command, "network.npz", "design.json", *frames, "--trace", "missing/trace.json"]) == 0
+    assert "events in missing/trace.json" in capsys.readouterr().out
