@@ -154,6 +154,12 @@ def _load(args: argparse.Namespace) -> tuple[Any, Any, Any]:
     return units, bits, design
 
 
+def _warn(document: dict[str, Any]) -> None:
+    """Say on standard error where an estimate exceeds the board."""
+    for line in document["warnings"]:
+        print(f"warning: {line}", file=sys.stderr)
+
+
 def _write_pictures(args: argparse.Namespace, units: Any, bits: Any, design: Any, cost: Any) -> list[str]:
     """Write the trace and the Gantt chart that the arguments ask for; what was written, a line each."""
     written = []
@@ -182,6 +188,7 @@ def run_predict(args: argparse.Namespace) -> int:
     cost = predict(units, design, bits)
     document = report.cost_document(cost, report.ideal_memory(units, design, bits), design)
     written = _write_pictures(args, units, bits, design, cost)
+    _warn(document)
     if args.json:
         print(json.dumps(document))
         return 0
@@ -212,6 +219,7 @@ def run_simulate(args: argparse.Namespace) -> int:
             np.save(file, words)
     files.write_json(Path(args.out) / "cost.json", document)
     written = _write_pictures(args, units, bits, design, result.cost)
+    _warn(document)
     if args.json:
         print(json.dumps(document))
         return 0

@@ -7,11 +7,12 @@ accumulator's width and integer addition that wraps is associative.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from a3cs_hw.cost import DesignCost, UnitCost, design_cost
+from a3cs_hw.cost import DesignCost, UnitCost, design_cost, unit_cost
 from a3cs_hw.schedule import NOTHING, Operands, Tile, Walk
 from a3cs_hw.template import Bits, Chunk, Design, default_bits
 from a3cs_hw.units import Unit
@@ -57,18 +58,18 @@ def walk_design(units: Sequence[Unit], design: Design, bits: Mapping[str, Bits] 
 def walk_unit(unit: Unit, chunk: Chunk, bits: Bits | None = None, ideal: bool = False, fill: int = 0, index: int = 0) -> UnitCost:
     """Step through all tiles of one unit on one chunk; `index` is the chunk's number in its design."""
     walk = Walk(unit, chunk, bits, ideal, fill)
-    tiles = cycles = compute = 0
+    cycles = compute = 0
     words = transfer = NOTHING
-    peak = (0, 0, 0)
+    peak, shapes = (0, 0, 0), Counter[Tile]()
     for step in steps(walk):
         cycles = step.end
         words = words.plus(step.stores).plus(step.loads)
         transfer = transfer.plus(step.storing).plus(step.loading)
         if step.tile is not None:
-            tiles += 1
+            shapes[walk.sizes(step.tile)] += 1
             compute += step.compute
             peak = tuple(map(max, peak, walk.held(step.tile)))  # type: ignore[assignment]
-    return UnitCost(unit.name, index, tiles, unit.macs, cycles, compute, words, transfer, peak)
+    return unit_cost(walk, index, cycles, compute, words, transfer, peak, shapes)
 
 
 class Step(NamedTuple):

@@ -46,7 +46,8 @@ def test_tables(files, capsys):
     """What a person reads names every unit, the floor and the ideal memory."""
     assert main(["predict", "units.json", "design.json"]) == 0
     text = capsys.readouterr().out
-    assert all(word in text for word in ("cell01.depthwise", "floor", "ideal memory", "closed loop", "of 900"))
+    expected = "cell01.depthwise", "floor", "ideal memory", "closed loop", "of 900", "LUT, estimate", "relative energy", "-bound"
+    assert all(word in text for word in expected)
     assert main(["space"]) == 0
     assert "designs: 1" in capsys.readouterr().out
 
@@ -134,3 +135,15 @@ def test_the_trace_is_written(files, capsys, command):
     assert len(ends) == len(UNITS) and max(ends) <= cost["pipeline_latency_cycles"]
     assert main([command, "network.npz", "design.json", *frames, "--trace", "missing/trace.json"]) == 0
     assert "events in missing/trace.json" in capsys.readouterr().out
+
+
+def test_an_estimate_beyond_the_board_is_a_warning(files, capsys):
+    """LUTs are estimated: the figures are printed all the same, the status is 0, and a line says what may not fit."""
+    with open("board.json", "w") as file:
+        board = {"name": "mine", "dsp": 900, "bram18": 1090, "lut": 100, "ff": 10**6, "bytes_per_cycle": 64}
+        json.dump({"format": "a3cs-board", "version": 1, **board}, file)
+    assert main(["predict", "units.json", "design.json", "--board", "board.json", "--json"]) == 0
+    out, err = capsys.readouterr()
+    document = json.loads(out)
+    assert err.startswith("warning: about ") and len(document["warnings"]) == 1
+    assert document["lut"]["estimate"] > document["lut"]["limit"] == 100 and document["ff"]["limit"] == 10**6
