@@ -15,7 +15,9 @@ from a3cs_ref.report.page import Album, Html, Section, details, element, figures
 from a3cs_ref.report.run import Run, cost_from_document, covers
 
 SIMULATED = "Simulated by the accelerator model: no board was run."
-COMPARED = ("epoch_cycles", "latency_cycles", "pipeline_latency_cycles", "chunk_cycles", "words", "dsp", "bram18")
+COMPARED = (
+    "epoch_cycles", "latency_cycles", "pipeline_latency_cycles", "chunk_cycles", "words", "dsp", "bram18", "relative_energy",
+)  # fmt: skip
 EQUAL = "The simulator, walking tile by tile, counts the very cycles and words that the predictor gives in closed form."
 EXPLAINED = (
     "A vector is one unit of the integer network on some frames. The SHA-256 of every file was verified, and every word of every "
@@ -71,9 +73,17 @@ def _cost_table(document: Mapping[str, Any], cost: DesignCost) -> Html:
         ("what binds", cost.limit),
         ("DSP", f"{dsp['used']:,} of {dsp['limit']:,}"),
         ("BRAM18", f"{bram['used']:,} of {bram['limit']:,}"),
+        ("LUT and FF, estimates", _fabric(document)),
+        ("relative energy", f"{cost.energy:,.0f} a frame; a 16-bit MAC is 1, a DRAM word 200 (an ASIC's ratios)"),
         ("MACs of a frame", f"{cost.macs:,}, on {cost.pes:,} PEs that are busy {cost.utilisation:.1%} of the time"),
         ("words moved a frame", f"{sum(cost.words()):,} between DRAM and the chunks"),
     ])  # fmt: skip
+
+
+def _fabric(document: Mapping[str, Any]) -> str:
+    if not ("lut" in document and "ff" in document):
+        return "not in this run's figures: an older release wrote them"
+    return ", ".join(f"about {document[key]['estimate']:,} of {document[key]['limit']:,} {key.upper()}" for key in ("lut", "ff"))
 
 
 def _compared(run: Run) -> Html | None:
@@ -81,7 +91,7 @@ def _compared(run: Run) -> Html | None:
     simulated, predicted = run.simulated, run.predicted
     if simulated is None or predicted is None:
         return None
-    pairs = [(key, simulated.get(key), predicted.get(key)) for key in COMPARED]
+    pairs = [(key, simulated.get(key), predicted.get(key)) for key in COMPARED if key in simulated and key in predicted]
     different = [f"{key} {counted} simulated, {said} predicted" for key, counted, said in pairs if counted != said]
     if not different:
         return note(EQUAL)
@@ -119,9 +129,9 @@ def _cycles(cost: DesignCost, album: Album) -> Html:
         f"Behind each bar, its cycles and what binds it. {SIMULATED}"
     )
     picture = album.picture("cycles", lambda: draw.draw_cycles(cost), caption)
-    keys = ("name", "chunk", "macs", "cycles", "compute", "load", "store", "stall", "limit")
+    keys = ("name", "chunk", "macs", "cycles", "compute", "load", "store", "stall")
     head = ("unit", "chunk", "MACs", "cycles", "compute", "load", "store", "stall", "bound by")
-    listed = table(head, [[getattr(unit, key) for key in keys] for unit in cost.units])
+    listed = table(head, [[*(getattr(unit, key) for key in keys), unit.roofline.binding or unit.limit] for unit in cost.units])
     return joined(picture, album.numbers(picture, listed))
 
 

@@ -20,11 +20,14 @@ import numpy as np
 
 from a3cs_hw import files, golden, network, template
 from a3cs_hw.cost import DesignCost, UnitCost
+from a3cs_hw.energy import Accesses
+from a3cs_hw.estimates import Fabric
 from a3cs_hw.files import UserError
 from a3cs_hw.golden import CheckReport
 from a3cs_hw.network import IntegerNetwork
 from a3cs_hw.predictor import predict
 from a3cs_hw.report import cost_document, ideal_memory
+from a3cs_hw.roofline import NOWHERE, Roofline
 from a3cs_hw.schedule import Operands
 from a3cs_hw.template import Design
 from a3cs_hw.units import Unit
@@ -221,7 +224,7 @@ def check_cost(document: Mapping[str, Any], path: Path) -> None:
     try:
         cost_from_document(document)
         document["ideal_memory"]["epoch_cycles"], document["dsp"]["limit"], document["bram18"]["limit"]
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path}: its costs lack a field or hold a wrong one ({error}); write it again") from error
 
 
@@ -231,12 +234,16 @@ def cost_from_document(document: Mapping[str, Any]) -> DesignCost:
         UnitCost(
             str(unit["name"]), *(int(unit[key]) for key in ("chunk", "tiles", "macs", "cycles", "compute")),
             Operands(**unit["words"]), Operands(**unit["transfer_cycles"]), tuple(unit["peak_words"].values()),
+            Accesses(**{key: int(count) for key, count in unit.get("accesses", {}).items()}),
+            Roofline(**unit["roofline"]) if "roofline" in unit else NOWHERE,
         )
         for unit in document["units"]
     )  # fmt: skip
     chunks = tuple(int(cycles) for cycles in document["chunk_cycles"])
     segments, pes, floor, clock = (int(document[key]) for key in ("segments", "pes", "floor_cycles", "clock_hz"))
-    return DesignCost(units, chunks, segments, pes, int(document["dsp"]["used"]), int(document["bram18"]["used"]), floor, clock)
+    fabric = Fabric(*(int(document[key]["estimate"]) if key in document else 0 for key in ("lut", "ff")))
+    dsp, bram = int(document["dsp"]["used"]), int(document["bram18"]["used"])
+    return DesignCost(units, chunks, segments, pes, dsp, bram, floor, clock, fabric)
 
 
 def _predicted(design: Design | None, integer: IntegerNetwork | None, derived: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -77,6 +77,10 @@ def _add_network_and_design(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("network", metavar="NETWORK", help="an integer network (.npz) or a unit list (.json)")
     parser.add_argument("design", metavar="DESIGN", help="a design file (.json)")
     parser.add_argument("--board", metavar="NAME|FILE.json", help="another board than the design's")
+    parser.add_argument(
+        "--trace", metavar="FILE.json", help="write every tile's load, compute and store, to open in Perfetto (ui.perfetto.dev)"
+    )
+    parser.add_argument("--gantt", metavar="FILE.png", help="draw which chunk works on which frame and unit, and its waits")
 
 
 def _add_predict(subparsers: Subparsers) -> None:
@@ -150,6 +154,31 @@ def _load(args: argparse.Namespace) -> tuple[Any, Any, Any]:
     return units, bits, design
 
 
+def _warn(document: dict[str, Any]) -> None:
+    """Say on standard error where an estimate exceeds the board."""
+    for line in document["warnings"]:
+        print(f"warning: {line}", file=sys.stderr)
+
+
+def _write_pictures(args: argparse.Namespace, units: Any, bits: Any, design: Any, cost: Any) -> list[str]:
+    """Write the trace and the Gantt chart that the arguments ask for; what was written, a line each."""
+    written = []
+    if args.trace:
+        from a3cs_hw import trace
+
+        document = trace.trace_document(units, design, cost, bits)
+        trace.write_trace(args.trace, document)
+        summed = len(document["otherData"]["units_as_one_event"])
+        note = f"; {summed} units of very many tiles as one event each" if summed else ""
+        written.append(f"{len(document['traceEvents']):,} events in {args.trace}: open it in ui.perfetto.dev{note}")
+    if args.gantt:
+        from a3cs_hw import draw, gantt
+
+        draw.save_png(gantt.draw_pipeline(cost), args.gantt)
+        written.append(f"the pipeline's chart in {args.gantt}")
+    return written
+
+
 def run_predict(args: argparse.Namespace) -> int:
     """`predict`."""
     from a3cs_hw import report
@@ -158,10 +187,14 @@ def run_predict(args: argparse.Namespace) -> int:
     units, bits, design = _load(args)
     cost = predict(units, design, bits)
     document = report.cost_document(cost, report.ideal_memory(units, design, bits), design)
+    written = _write_pictures(args, units, bits, design, cost)
+    _warn(document)
     if args.json:
         print(json.dumps(document))
-    else:
-        report.print_cost(document, "predicted")
+        return 0
+    report.print_cost(document, "predicted")
+    for line in written:
+        print(line)
     return 0
 
 
@@ -185,6 +218,8 @@ def run_simulate(args: argparse.Namespace) -> int:
         with files.atomic_write(Path(args.out) / f"{name}.npy") as file:
             np.save(file, words)
     files.write_json(Path(args.out) / "cost.json", document)
+    written = _write_pictures(args, units, bits, design, result.cost)
+    _warn(document)
     if args.json:
         print(json.dumps(document))
         return 0
@@ -193,4 +228,6 @@ def run_simulate(args: argparse.Namespace) -> int:
     saturations = sum(counters.saturations for counters in result.outputs.counters.values())
     print(f"{document['frames']} frames, {overflows:,} accumulator overflows, {saturations:,} saturated words")
     print(f"outputs of {len(units)} units and cost.json in {args.out}")
+    for line in written:
+        print(line)
     return 0

@@ -4,6 +4,7 @@
     throughput FPS  = clock / epoch, with frames in flight on all chunks
     latency         = sum over all units: one agent in a closed loop, which must see a frame's action before the next frame
     segments        = maximal runs, in list order, of units on one chunk; pipeline latency = segments x epoch
+    energy          = relative, Eyeriss's ratios (energy.py); LUT and FF are estimates (estimates.py)
     floor           = max(MACs / PEs, bytes moved once / the board's bytes a cycle): no schedule of the design is faster
 """
 
@@ -12,8 +13,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from a3cs_hw.energy import Accesses, unit_accesses
+from a3cs_hw.estimates import Fabric, design_fabric
 from a3cs_hw.resources import ceil_div, design_bram, design_dsp, used_chunks
-from a3cs_hw.schedule import Operands
+from a3cs_hw.roofline import NOWHERE, Roofline, binding_limit, roofline
+from a3cs_hw.schedule import Operands, Tile, Walk
 from a3cs_hw.template import Bits, Design, word_bytes
 from a3cs_hw.units import Unit
 
@@ -24,7 +28,8 @@ class UnitCost:
 
     cycles: from its first load to its last store. compute, load, store: cycles of the PE array and of the two directions of
     transfer, each summed over all tiles. words: moved, by operand; transfer: the cycles of moving them.
-    peak: the most words that a tile keeps in (one side of) the input, weight and output buffer.
+    peak: the most words that a tile keeps in (one side of) the input, weight and output buffer. accesses: what its relative
+    energy is made of. roofline: where it stands, and what binds it in words.
     """
 
     name: str
@@ -36,6 +41,8 @@ class UnitCost:
     words: Operands
     transfer: Operands
     peak: tuple[int, int, int]
+    accesses: Accesses = Accesses()
+    roofline: Roofline = NOWHERE
 
     @property
     def load(self) -> int:
@@ -59,11 +66,21 @@ class UnitCost:
         return binding_limit(self.compute, self.transfer)
 
 
-def binding_limit(compute: int, transfer: Operands) -> str:
-    """"compute" where the PE array is busy for at least as long as the transfers take, else the costliest operand."""
-    if compute >= sum(transfer):
-        return "compute"
-    return max(Operands._fields, key=lambda operand: getattr(transfer, operand))
+def unit_cost(
+    walk: Walk,
+    index: int,
+    cycles: int,
+    compute: int,
+    words: Operands,
+    transfer: Operands,
+    peak: tuple[int, int, int],
+    shapes: Mapping[Tile, int],
+) -> UnitCost:
+    """The figures of a unit on chunk number `index` from what was counted; shapes: how many of its tiles have these sizes."""
+    accesses = unit_accesses(walk, shapes, words)
+    position = roofline(walk, cycles, compute, transfer, accesses.dram)
+    unit, tiles = walk.unit, sum(shapes.values())
+    return UnitCost(unit.name, index, tiles, unit.macs, cycles, compute, words, transfer, peak, accesses, position)
 
 
 @dataclass(frozen=True)
@@ -78,6 +95,7 @@ class DesignCost:
     bram: int
     floor: int
     clock_hz: int
+    fabric: Fabric = Fabric()
 
     @property
     def epoch(self) -> int:
@@ -119,6 +137,18 @@ class DesignCost:
         transfer = _sum(unit.transfer for unit in units)
         return f"chunk {chunk}, {binding_limit(sum(unit.compute for unit in units), transfer)}"
 
+    @property
+    def energy(self) -> float:
+        """Relative energy of one frame, in 16-bit MACs: an objective, not joules."""
+        return self.accesses().energy
+
+    def accesses(self) -> Accesses:
+        """Accesses of all units for one frame."""
+        total = Accesses()
+        for unit in self.units:
+            total = total.plus(unit.accesses)
+        return total
+
     def words(self) -> Operands:
         """Words that cross between DRAM and the chunks for one frame, by operand."""
         return _sum(unit.words for unit in self.units)
@@ -145,6 +175,7 @@ def design_cost(units: Sequence[Unit], design: Design, bits: Mapping[str, Bits],
         bram=design_bram(units, design),
         floor=design_floor(units, design, bits),
         clock_hz=design.board.clock_hz,
+        fabric=design_fabric(units, design, bits),
     )
 
 

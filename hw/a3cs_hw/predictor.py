@@ -9,9 +9,10 @@ are schedule.py's, so the figures equal the simulator's exactly.
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from a3cs_hw.cost import DesignCost, UnitCost, design_cost
+from a3cs_hw.cost import DesignCost, UnitCost, design_cost, unit_cost
 from a3cs_hw.schedule import NOTHING, Tile, Walk, box, span
 from a3cs_hw.template import Bits, Chunk, Design, default_bits
 from a3cs_hw.units import Unit
@@ -38,7 +39,7 @@ def predict_unit(
     walk = Walk(unit, chunk, bits, ideal, fill)
     cycles = compute = 0
     words = transfer = NOTHING
-    peak = (0, 0, 0)
+    peak, shapes = (0, 0, 0), Counter[Tile]()
     for tile, count in tile_classes(walk):
         before, after = walk.before(tile), walk.after(tile)
         loads, stores = walk.loads(before, tile), walk.stores(tile, after)
@@ -54,11 +55,12 @@ def predict_unit(
             meanwhile += sum(walk.transfer(walk.stores(before, tile)))
         cycles += count * max(busy, meanwhile)
         compute += count * busy
+        shapes[walk.sizes(tile)] += count
         for moved in (loads, stores):
             words = words.plus(moved, count)
             transfer = transfer.plus(walk.transfer(moved), count)
         peak = tuple(map(max, peak, walk.held(tile)))  # type: ignore[assignment]
-    return UnitCost(unit.name, index, walk.tiles, unit.macs, cycles, compute, words, transfer, peak)
+    return unit_cost(walk, index, cycles, compute, words, transfer, peak, shapes)
 
 
 def tile_classes(walk: Walk) -> Iterator[tuple[Tile, int]]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from a3cs_hw.cost import DesignCost, UnitCost
+from a3cs_hw.estimates import warnings
 from a3cs_hw.predictor import predict
 from a3cs_hw.template import Bits, Design
 from a3cs_hw.text import print_table
@@ -38,6 +39,10 @@ def cost_document(cost: DesignCost, ideal: DesignCost, design: Design) -> dict[s
         "utilisation": cost.utilisation,
         "dsp": {"used": cost.dsp, "limit": board.dsp},
         "bram18": {"used": cost.bram, "limit": board.bram18},
+        "lut": {"estimate": cost.fabric.lut, "limit": board.lut},
+        "ff": {"estimate": cost.fabric.ff, "limit": board.ff},
+        "warnings": warnings(cost.fabric, board),
+        "relative_energy": cost.energy,
         "words": cost.words()._asdict(),
         "units": [unit_document(unit) for unit in cost.units],
     }
@@ -47,7 +52,9 @@ def unit_document(unit: UnitCost) -> dict[str, Any]:
     """One unit's figures as JSON holds them."""
     figures = {key: getattr(unit, key) for key in ("name", "chunk", *UNIT_COLUMNS, "limit")}
     peak = dict(zip(("input", "weight", "output"), unit.peak, strict=True))
-    return {**figures, "words": unit.words._asdict(), "transfer_cycles": unit.transfer._asdict(), "peak_words": peak}
+    moved = {"words": unit.words._asdict(), "transfer_cycles": unit.transfer._asdict(), "peak_words": peak}
+    energy = {"relative_energy": unit.accesses.energy, "accesses": unit.accesses._asdict()}
+    return {**figures, **moved, **energy, "roofline": dataclasses.asdict(unit.roofline)}
 
 
 def ideal_memory(units: Sequence[Unit], design: Design, bits: Mapping[str, Bits]) -> DesignCost:
@@ -56,9 +63,12 @@ def ideal_memory(units: Sequence[Unit], design: Design, bits: Mapping[str, Bits]
 
 
 def print_cost(document: Mapping[str, Any], title: str) -> None:
-    """The document of `cost_document` as two tables."""
+    """The document of `cost_document` as three tables."""
     rows = [[unit["name"], unit["chunk"], *(unit[key] for key in UNIT_COLUMNS), unit["limit"]] for unit in document["units"]]
     print_table(f"{title}, cycles by unit", ["unit", "chunk", *UNIT_COLUMNS, "limit"], rows)
+    head = ["unit", "chunk", "MACs a byte", "MACs a cycle", "roof", "energy", "binding limit"]
+    rows = [[unit["name"], unit["chunk"], *_position(unit)] for unit in document["units"]]
+    print_table(f"{title}, place under the roofline, relative energy in millions of 16-bit MACs", head, rows)
     ideal = document["ideal_memory"]
     share = 100 * document["floor_cycles"] / document["epoch_cycles"]
     summary = [
@@ -73,8 +83,22 @@ def print_cost(document: Mapping[str, Any], title: str) -> None:
         ],
         ["DSP", f"{document['dsp']['used']:,} of {document['dsp']['limit']:,}"],
         ["BRAM18", f"{document['bram18']['used']:,} of {document['bram18']['limit']:,}"],
+        ["LUT, estimate", _estimate(document["lut"])],
+        ["FF, estimate", _estimate(document["ff"])],
+        ["relative energy", f"{document['relative_energy']:,.0f} a frame; a 16-bit MAC is 1, a DRAM word 200"],
         ["MACs", f"{document['macs']:,}, on {document['pes']:,} PEs that are busy {100 * document['utilisation']:.1f} %"],
         ["words moved", f"{sum(document['words'].values()):,}"],
     ]
     clock = document["clock_hz"] // 1_000_000
     print_table(f"{title}: {document['board']} at {clock} MHz, no board was run", ["figure", "value"], summary)
+
+
+def _position(unit: Mapping[str, Any]) -> tuple[float, float, float, float, str]:
+    place = unit["roofline"]
+    return place["intensity"], place["reached"], place["roof"], unit["relative_energy"] / 1e6, place["binding"]
+
+
+def _estimate(resource: Mapping[str, int]) -> str:
+    """An estimated resource beside the board's; too much is a warning, not an error."""
+    over = ": warning, more than the board has" if resource["estimate"] > resource["limit"] else ""
+    return f"about {resource['estimate']:,} of {resource['limit']:,}{over}"

@@ -7,12 +7,13 @@ accumulator's width and integer addition that wraps is associative.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from a3cs_hw.cost import DesignCost, UnitCost, design_cost
-from a3cs_hw.schedule import NOTHING, Walk
+from a3cs_hw.cost import DesignCost, UnitCost, design_cost, unit_cost
+from a3cs_hw.schedule import NOTHING, Operands, Tile, Walk
 from a3cs_hw.template import Bits, Chunk, Design, default_bits
 from a3cs_hw.units import Unit
 
@@ -57,24 +58,59 @@ def walk_design(units: Sequence[Unit], design: Design, bits: Mapping[str, Bits] 
 def walk_unit(unit: Unit, chunk: Chunk, bits: Bits | None = None, ideal: bool = False, fill: int = 0, index: int = 0) -> UnitCost:
     """Step through all tiles of one unit on one chunk; `index` is the chunk's number in its design."""
     walk = Walk(unit, chunk, bits, ideal, fill)
-    tile = next(iter(walk))
-    tiles = compute = stored = 0
-    loads = walk.loads(None, tile)
-    words, transfer = loads, walk.transfer(loads)
-    cycles = sum(transfer)
-    peak = (0, 0, 0)
-    while True:
+    cycles = compute = 0
+    words = transfer = NOTHING
+    peak, shapes = (0, 0, 0), Counter[Tile]()
+    for step in steps(walk):
+        cycles = step.end
+        words = words.plus(step.stores).plus(step.loads)
+        transfer = transfer.plus(step.storing).plus(step.loading)
+        if step.tile is not None:
+            shapes[walk.sizes(step.tile)] += 1
+            compute += step.compute
+            peak = tuple(map(max, peak, walk.held(step.tile)))  # type: ignore[assignment]
+    return unit_cost(walk, index, cycles, compute, words, transfer, peak, shapes)
+
+
+class Step(NamedTuple):
+    """What a chunk does at once: tile i is computed, and on its link to DRAM i-1's results leave, then i+1's operands arrive.
+
+    The store goes first, since the next tile may reload what this one spills. start: cycles since the unit began. before, tile,
+    after: tiles i-1, i, i+1; no tile i is computed in the first step (load_0) and in the last (store_{T-1}).
+    stores, loads: words; storing, loading: the cycles of moving them.
+    """
+
+    start: int
+    before: Tile | None
+    tile: Tile | None
+    after: Tile | None
+    compute: int
+    stores: Operands
+    storing: Operands
+    loads: Operands
+    loading: Operands
+
+    @property
+    def end(self) -> int:
+        """The cycle at which computing and moving are both done, and the next step begins."""
+        return self.start + max(self.compute, sum(self.storing) + sum(self.loading))
+
+
+def steps(walk: Walk) -> Iterator[Step]:
+    """The walk of a unit in time: load_0, a step a tile, store_{T-1}; each begins when the one before it ends."""
+    first = Tile(0, 0, 0, 0)
+    loads = walk.loads(None, first)
+    step = Step(0, None, None, first, 0, NOTHING, NOTHING, loads, walk.transfer(loads))
+    yield step
+    before: Tile | None = None
+    tile: Tile | None = first
+    stores = NOTHING
+    while tile is not None:
         after = walk.after(tile)
         loads = NOTHING if after is None else walk.loads(tile, after)
+        moved = stores, walk.transfer(stores), loads, walk.transfer(loads)
+        step = Step(step.end, before, tile, after, walk.compute(tile), *moved)
+        yield step
         stores = walk.stores(tile, after)
-        busy = walk.compute(tile)
-        cycles += max(busy, sum(walk.transfer(loads)) + stored)
-        stored = sum(walk.transfer(stores))  # this tile's results leave while the next one is computed
-        compute += busy
-        tiles += 1
-        for moved in (loads, stores):
-            words, transfer = words.plus(moved), transfer.plus(walk.transfer(moved))
-        peak = tuple(map(max, peak, walk.held(tile)))  # type: ignore[assignment]
-        if after is None:
-            return UnitCost(unit.name, index, tiles, unit.macs, cycles + stored, compute, words, transfer, peak)
-        tile = after
+        before, tile = tile, after
+    yield Step(step.end, before, None, None, 0, stores, walk.transfer(stores), NOTHING, NOTHING)

@@ -46,7 +46,8 @@ def test_tables(files, capsys):
     """What a person reads names every unit, the floor and the ideal memory."""
     assert main(["predict", "units.json", "design.json"]) == 0
     text = capsys.readouterr().out
-    assert all(word in text for word in ("cell01.depthwise", "floor", "ideal memory", "closed loop", "of 900"))
+    expected = "cell01.depthwise", "floor", "ideal memory", "closed loop", "of 900", "LUT, estimate", "relative energy", "-bound"
+    assert all(word in text for word in expected)
     assert main(["space"]) == 0
     assert "designs: 1" in capsys.readouterr().out
 
@@ -120,3 +121,29 @@ def test_the_module_runs(files):
     command = [sys.executable, "-m", "a3cs_hw", "predict", "network.npz"]
     assert subprocess.run([*command, "design.json", "--json"], capture_output=True, check=True).stdout.startswith(b"{")
     assert subprocess.run([*command, "large.json"], capture_output=True).returncode == 2
+
+
+@pytest.mark.parametrize("command", ["predict", "simulate"])
+def test_the_trace_is_written(files, capsys, command):
+    """Both commands write the same events, and --json keeps standard output one document."""
+    frames = ["--frames", "frames.npy", "--out", "out"] if command == "simulate" else []
+    assert main([command, "network.npz", "design.json", *frames, "--trace", "trace.json", "--json"]) == 0
+    cost = json.loads(capsys.readouterr().out)
+    with open("trace.json") as file:
+        events = json.load(file)["traceEvents"]
+    ends = [event["ts"] + event["dur"] for event in events if event["ph"] == "X" and event["args"].get("frame") == 0]
+    assert len(ends) == len(UNITS) and max(ends) <= cost["pipeline_latency_cycles"]
+    assert main([command, "network.npz", "design.json", *frames, "--trace", "missing/trace.json"]) == 0
+    assert "events in missing/trace.json" in capsys.readouterr().out
+
+
+def test_an_estimate_beyond_the_board_is_a_warning(files, capsys):
+    """LUTs are estimated: the figures are printed all the same, the status is 0, and a line says what may not fit."""
+    with open("board.json", "w") as file:
+        board = {"name": "mine", "dsp": 900, "bram18": 1090, "lut": 100, "ff": 10**6, "bytes_per_cycle": 64}
+        json.dump({"format": "a3cs-board", "version": 1, **board}, file)
+    assert main(["predict", "units.json", "design.json", "--board", "board.json", "--json"]) == 0
+    out, err = capsys.readouterr()
+    document = json.loads(out)
+    assert err.startswith("warning: about ") and len(document["warnings"]) == 1
+    assert document["lut"]["estimate"] > document["lut"]["limit"] == 100 and document["ff"]["limit"] == 10**6

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from model_cases import agent, random_design
 
-from a3cs_hw import draw
+from a3cs_hw import draw, gantt
 from a3cs_hw.files import UserError
 from a3cs_hw.predictor import predict
 from a3cs_hw.template import Chunk, Design
@@ -32,3 +32,13 @@ def test_without_matplotlib_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(UserError, match=r"pip install 'a3cs-ref\[plot\]'"):
         draw.new_figure(1, 1)
+
+
+def test_the_pipeline_is_drawn(tmp_path):
+    """One chunk (a pipeline that is full at once) and four: each gives a PNG."""
+    pytest.importorskip("matplotlib", reason="pictures need the extra: pip install 'a3cs-ref[plot]'")
+    units = agent()
+    for chunks in (1, 4):
+        path = tmp_path / f"{chunks}.png"
+        draw.save_png(gantt.draw_pipeline(predict(units, random_design(np.random.default_rng(0), units, chunks))), path)
+        assert path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size > 5000
