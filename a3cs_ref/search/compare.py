@@ -3,7 +3,7 @@
     A3C-S                 up to 4 chunks, every choice of the template, found by DAS
     DNNBuilder            one pipeline stage a layer, its own allocation (a3cs_hw.dnnbuilder)
     single chunk          the template with one chunk: found by the same search with as many evaluations
-    one chunk a layer     the template with a chunk for each unit: likewise, from an array proportional to the unit's MACs
+    one chunk a layer     the template with a chunk for each unit: likewise, from arrays that keep the same pace
     Multi-CLP dataflow    up to 4 chunks that all unroll output and input channels (Shen et al., ISCA 2017): likewise
 
 All keep to the same DSP, BRAM18 and bandwidth, and are charged for memory unless it is ideal. FA3C is quoted, not modelled.
