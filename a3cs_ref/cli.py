@@ -107,6 +107,17 @@ def _add_agents(subparsers) -> None:
     accelerate.add_argument("--seed", type=int, default=0, help="seed of the search (default: 0)")
     accelerate.add_argument("--out", default="design.json", metavar="DESIGN.json", help="the design to write")
 
+    compare = _command(
+        subparsers, "compare-accelerators", commands.compare_accelerators,
+        "Put A3C-S, DNNBuilder and other accelerators side by side on one agent (Fig. 3's hardware axis).",
+        "a3cs compare-accelerators resnet14 --ideal-memory",
+    )  # fmt: skip
+    compare.add_argument("network", metavar="AGENT", help="NETWORK.npz, a net's name (vanilla, resnet14, ...) or agent.json")
+    compare.add_argument("--board", choices=tuple(BOARDS), default="zc706", help="whose limits to keep (default: zc706)")
+    compare.add_argument("--evaluations", type=int, default=10_000, help="designs evaluated by each search (default: 10000)")
+    compare.add_argument("--seed", type=int, default=0, help="seed of the searches (default: 0)")
+    compare.add_argument("--ideal-memory", action="store_true", help="transfers take no time: what the arrays alone can do")
+
 
 def _add_reports(subparsers) -> None:
     report = _command(

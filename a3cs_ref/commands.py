@@ -151,6 +151,26 @@ def accelerate(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def compare_accelerators(arguments: argparse.Namespace) -> int:
+    """`a3cs compare-accelerators`."""
+    from a3cs_ref.search import compare
+
+    found = compare.compare_accelerators(
+        arguments.network, arguments.board, arguments.evaluations, arguments.seed, arguments.ideal_memory
+    )
+    if arguments.json:
+        print(json.dumps(found.document))
+        return 0
+    memory = "ideal memory" if arguments.ideal_memory else "real memory"
+    floor = found.document["agent_floor_cycles"]
+    title = f"{arguments.network} on {arguments.board}, {memory}; the agent's floor is {floor:,} cycles; all simulated"
+    print_table(title, compare.COLUMNS, compare.table(found))
+    for name, reason in found.misfits.items():
+        print(f"{name}: {reason}")
+    print(f"FA3C, quoted: {compare.FA3C['throughput_fps']} FPS ({compare.FA3C['source']}); {compare.FA3C['not_like_for_like']}")
+    return 0
+
+
 def report(arguments: argparse.Namespace) -> int:
     """`a3cs report`."""
     from a3cs_ref.report import write_report

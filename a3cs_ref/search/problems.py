@@ -44,12 +44,12 @@ def alexnet_problem() -> TableProblem:
 def ideal_problem(units: Sequence[Unit], objective: str = "fps") -> TableProblem:
     """Interconnect, rows and columns of 4 chunks for these units, with ideal memory: cycles by the interconnects' formulas."""
     rows, columns = np.array(CHOICES["rows"])[:, None], np.array(CHOICES["columns"])
-    table = np.array([_ideal_cycles(unit, rows, columns) for unit in units])
+    table = np.array([ideal_cycles(unit, rows, columns) for unit in units])
     pes = np.broadcast_to(rows * columns, table.shape[1:])
     return TableProblem(table, pes, ZC706.dsp, CHUNKS, (False, True, True), objective)
 
 
-def _ideal_cycles(unit: Unit, rows: np.ndarray, columns: np.ndarray) -> list[np.ndarray]:
+def ideal_cycles(unit: Unit, rows: np.ndarray, columns: np.ndarray) -> list[np.ndarray]:
     """Cycles of a unit as one tile, for each interconnect of the template in its order."""
     M, N, R, C, K = unit.M, 1 if unit.kind == "depthwise" else unit.N, unit.R, unit.C, unit.K
     return [
