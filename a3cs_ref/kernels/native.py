@@ -100,4 +100,4 @@ def inlined(function):
 
 def address(array: np.ndarray) -> int:
     """Where the array's first element lies in memory."""
-    return array.__array_interface__["data"][0]
+    return array.ctypes.data

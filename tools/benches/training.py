@@ -51,6 +51,7 @@ def ours(net: str) -> Callable[..., float]:
 
 def shares(net: str) -> Callable[..., dict[str, float]]:
     """The side that says where our time goes: shares of the emulator, of compiled kernels, and of the rest (Python, NumPy)."""
+    from a3cs_ref.kernels import winograd
     from a3cs_ref.kernels.pool import Pool
     from a3cs_ref.rl.a2c import Trainer
 
@@ -67,6 +68,8 @@ def shares(net: str) -> Callable[..., dict[str, float]]:
 
     trainer.player.env.step = timed("emulator", trainer.player.env.step)
     Pool.launch = timed("kernels", Pool.launch)
+    transform = timed("kernels", winograd.weights_kernel())
+    winograd.weights_kernel = lambda: transform
 
     def turn(seconds: float) -> dict[str, float]:
         for _ in range(3):
