@@ -1,4 +1,8 @@
-"""The roofline: rate of every distinct layer and pass against the arithmetic it does a byte, under the machine's two limits."""
+"""The roofline: rate of every distinct layer and pass against the arithmetic it does a byte, beside the machine's two limits.
+
+Operations and bytes are those of the direct sum, each map moved once: Winograd convolution does fewer, and maps that are still in a
+cache are not moved at all, so points may lie above the lines.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +38,7 @@ def draw(found: dict[str, Any]) -> Figure:
         for axis in (panel.xaxis, panel.yaxis):
             axis.set_major_formatter(lambda value, _: f"{value:g}")
     panels[0][0].set_ylabel("GFLOP/s")
-    panels[0][0].set_ylim(top=peak * 2)
+    panels[0][0].set_ylim(top=2 * max(peak, *(row[name]["gflops"] for row in rows for name in PASSES if name in row)))
     colours = [panels[0][0].plot([], [], "o", color=COLOURS[place])[0] for place in range(len(PASSES))]
     markers = [panels[0][0].plot([], [], marker, color=INK)[0] for marker, _ in KINDS.values()]
     names = [*PASSES, *(name for _, name in KINDS.values())]
