@@ -1,7 +1,7 @@
 """The roofline: rate of every distinct layer and pass against the arithmetic it does a byte, beside the machine's two limits.
 
-Operations and bytes are those of the direct sum, each map moved once: Winograd convolution does fewer, and maps that are still in a
-cache are not moved at all, so points may lie above the lines.
+Operations and bytes are those of the direct sum, each map moved once: Winograd convolution does fewer, and maps that are still
+in a cache are not moved at all, so points may lie above the lines.
 """
 
 from __future__ import annotations
