@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from a3cs_hw.draw import COLOURS, new_figure, save_png, style
 from a3cs_hw.files import UserError
 from a3cs_ref.checkpoint import RunFolder, load_checkpoint, save_checkpoint
 from a3cs_ref.rl.evaluate import evaluate
@@ -19,6 +20,16 @@ LIMIT = 8 << 20  # bytes of a shipped file
 DATA = Path(__file__).parent.parent / "a3cs_ref" / "data"
 
 
+@style()
+def draw(curve: list[list[float]]):
+    """Score against agent steps."""
+    figure, panel = new_figure(6.0, 3.2)
+    panel.plot([step / 1e6 for step, _ in curve], [score for _, score in curve], color=COLOURS[0])
+    panel.set_xlabel("agent steps, millions")
+    panel.set_ylabel("score, mean of the last 100 games")
+    return figure
+
+
 def main() -> None:
     """Write a3cs_ref/data/NAME.npz from a run's best checkpoint."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -26,12 +37,15 @@ def main() -> None:
     parser.add_argument("--name", required=True, help="the shipped agent's name")
     parser.add_argument("--command", required=True, help="the command that trained it, stored in the file")
     parser.add_argument("--episodes", type=int, default=30, help="episodes of the evaluation (default: 30)")
+    parser.add_argument("--picture", help="PNG of the score against agent steps")
     arguments = parser.parse_args()
     folder = RunFolder(arguments.run)
     header, arrays = load_checkpoint(folder.best)
     about = {key: header[key] for key in ("net", "operators", "norm", "actions", "game", "config", "steps") if key in header}
     about["command"] = arguments.command
     about["curve"] = [[row["step"], row["score"]] for row in folder.rows() if row["step"] <= header["steps"]]
+    if arguments.picture:
+        save_png(draw(about["curve"]), arguments.picture)
     target = DATA / f"{arguments.name}.npz"
     small = {name: array.astype(np.float16) for name, array in arrays.items()}
     save_checkpoint(target, about, small)
