@@ -59,7 +59,7 @@ class AtariEnv:
         self.name = game
         self.num_envs = num_envs
         self.max_steps = max(1, max_frames // FRAME_SKIP)
-        self._vector = _open(game, num_envs, threads)
+        self._vector = open_vector(game, num_envs, threads)
         self.action_names = tuple(action.name for action in self._vector.ale.get_action_set())
         self.num_actions = len(self.action_names)
         self._fire_after = FIRE_AFTER.get(game)
@@ -121,7 +121,7 @@ def row_seeds(seed: int, num_envs: int) -> np.ndarray:
     return np.random.Generator(np.random.PCG64(seed)).integers(2**31 - 1, size=num_envs)
 
 
-def _open(game: str, num_envs: int, threads: int):
+def open_vector(game: str, num_envs: int, threads: int):
     """ale-py's vector environment as this module wants it; its messages stay off standard output."""
     if not installed():
         raise UserError(f"game '{game}' needs ale-py: {INSTALL}")

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from a3cs_hw import dnnbuilder
-from a3cs_hw.cost import bytes_once, dram_bytes, floor_cycles
+from a3cs_hw.cost import bytes_once, floor_cycles
 from a3cs_hw.files import UserError
 from a3cs_hw.predictor import predict
 from a3cs_hw.resources import require_fit
@@ -199,7 +199,7 @@ def _design_row(name: str, task: Task, design: Design) -> Row:
     cost = predict(task.units, design, task.bits)
     return Row(
         name, cost.throughput_fps, cost.closed_loop_fps, cost.epoch, cost.latency, cost.floor, cost.dsp, cost.bram,
-        dram_bytes(cost, task.bits), cost.utilisation, cost.limit,
+        cost.accesses().dram, cost.utilisation, cost.limit,
     )  # fmt: skip
 
 

@@ -208,16 +208,6 @@ def bytes_once(unit: Unit, bits: Bits, resident: bool = False) -> int:
     return words + (0 if resident else unit.weight_words * word_bytes(bits.w))
 
 
-def dram_bytes(cost: DesignCost, bits: Mapping[str, Bits]) -> int:
-    """Bytes that cross between DRAM and the chunks for one frame: the words of every operand at its own width."""
-    total = 0
-    for unit in cost.units:
-        width = bits[unit.name]
-        widths = (width.x, width.w, width.residual, width.acc, width.acc, width.y)
-        total += sum(count * word_bytes(bit) for count, bit in zip(unit.words, widths, strict=True))
-    return total
-
-
 def floor_cycles(macs: int, pes: int, moved: int, bytes_per_cycle: int, ideal: bool = False) -> int:
     """max(MACs / PEs, bytes moved once / bytes a cycle), rounded up; without the second term for an ideal memory."""
     return max(ceil_div(macs, pes), 0 if ideal else ceil_div(moved, bytes_per_cycle))

@@ -88,7 +88,7 @@ def test_frames_and_rewards_are_the_emulators(game):
 
 def test_no_op_starts_differ_and_reach_thirty_frames():
     """Without them every episode of a deterministic game would be the same one."""
-    vector = atari._open("pong", 4, 2)
+    vector = atari.open_vector("pong", 4, 2)
     frames = [vector.reset(seed=np.arange(4))[1]["episode_frame_number"]]
     for _ in range(60):
         frames.append(vector.reset(options={"reset_mask": np.ones(4, bool)})[1]["episode_frame_number"].copy())

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from command import a3cs, done, process
 
-from a3cs_hw.cost import bytes_once, dram_bytes
+from a3cs_hw.cost import bytes_once
 from a3cs_hw.dnnbuilder import allocate, evaluate
 from a3cs_hw.predictor import predict
 from a3cs_hw.space import CHOICES
@@ -77,9 +77,9 @@ def test_dram_bytes_by_hand():
     """An operand is counted at another's width. One tile: 16 bytes of frames, 32 weights and 8 results of two bytes each."""
     unit = Unit("fc", "fc", 2, 16)
     design = Design((Chunk(1, 1, tm=2, tn=16),), {"fc": 0})
-    assert dram_bytes(predict([unit], design), default_bits([unit])) == 16 + 2 * 32 + 2 * 2
+    assert predict([unit], design, default_bits([unit])).accesses().dram == 16 + 2 * 32 + 2 * 2
     spilling = Design((Chunk(1, 1, tm=1, tn=8, order="nms"),), {"fc": 0})  # each result leaves and returns once, at 48 bits
-    assert dram_bytes(predict([unit], spilling), default_bits([unit])) == 16 + 2 * 32 + 2 * 2 + 2 * 2 * 6
+    assert predict([unit], spilling, default_bits([unit])).accesses().dram == 16 + 2 * 32 + 2 * 2 + 2 * 2 * 6
 
 
 def test_the_agents_floor():

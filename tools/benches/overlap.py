@@ -32,7 +32,7 @@ def side(net: str) -> Callable[..., dict[str, list[float]]]:
     from a3cs_ref.rl.rollout import sample_actions
 
     rng = np.random.default_rng(0)
-    whole, *halves = (atari._open("breakout", envs, emulator_threads()) for envs in (ENVS, ENVS // 2, ENVS // 2))
+    whole, *halves = (atari.open_vector("breakout", envs, emulator_threads()) for envs in (ENVS, ENVS // 2, ENVS // 2))
     seen = {id(env): env.reset(seed=0)[0] for env in (whole, *halves)}
     agent = build_network({"net": net}, 4, "none")
     agent.initialise(rng)
