@@ -10,8 +10,7 @@ import argparse
 import sys
 
 from a3cs_hw import __version__
-from a3cs_hw.cli import Parser, add_commands, guarded
-from a3cs_hw.template import BOARDS
+from a3cs_hw.cli import Parser, add_board_argument, add_commands, guarded
 from a3cs_ref import commands
 from a3cs_ref.config import add_arguments
 from a3cs_ref.presets import PRESETS
@@ -101,7 +100,7 @@ def _add_agents(subparsers) -> None:
         "a3cs accelerate resnet14 --evaluations 10000 --out design.json",
     )  # fmt: skip
     accelerate.add_argument("network", metavar="NETWORK", help="NETWORK.npz, a net's name (vanilla, resnet14, ...) or agent.json")
-    accelerate.add_argument("--board", choices=tuple(BOARDS), default="zc706", help="whose limits to keep (default: zc706)")
+    add_board_argument(accelerate, "whose limits to keep")
     accelerate.add_argument("--chunks", type=int, default=4, help="sub-accelerators at most (default: 4)")
     accelerate.add_argument("--evaluations", type=int, default=10_000, help="designs evaluated (default: 10000)")
     accelerate.add_argument("--seed", type=int, default=0, help="seed of the search (default: 0)")
@@ -113,7 +112,7 @@ def _add_agents(subparsers) -> None:
         "a3cs compare-accelerators resnet14 --ideal-memory",
     )  # fmt: skip
     compare.add_argument("network", metavar="AGENT", help="NETWORK.npz, a net's name (vanilla, resnet14, ...) or agent.json")
-    compare.add_argument("--board", choices=tuple(BOARDS), default="zc706", help="whose limits to keep (default: zc706)")
+    add_board_argument(compare, "whose limits to keep")
     compare.add_argument("--evaluations", type=int, default=10_000, help="designs evaluated by each search (default: 10000)")
     compare.add_argument("--seed", type=int, default=0, help="seed of the searches (default: 0)")
     compare.add_argument("--ideal-memory", action="store_true", help="transfers take no time: what the arrays alone can do")

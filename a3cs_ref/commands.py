@@ -163,7 +163,7 @@ def compare_accelerators(arguments: argparse.Namespace) -> int:
         return 0
     memory = "ideal memory" if arguments.ideal_memory else "real memory"
     floor = found.document["agent_floor_cycles"]
-    title = f"{arguments.network} on {arguments.board}, {memory}; the agent's floor is {floor:,} cycles; all simulated"
+    title = f"{arguments.network} on {found.document['board']}, {memory}; the agent's floor is {floor:,} cycles; all simulated"
     print_table(title, compare.COLUMNS, compare.table(found))
     for name, reason in found.misfits.items():
         print(f"{name}: {reason}")

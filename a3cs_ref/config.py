@@ -88,13 +88,17 @@ def from_dict(kind: type[Config], values: dict[str, Any], where: str) -> Config:
                 raise UserError(f"{where}: field {name!r} is {value!r}, not an object with fields of its own")
             value = from_dict(hints[name], value, where)
         elif not _fits(value, hints[name]):
-            raise UserError(f"{where}: field {name!r} is {value!r}, not a {_plain(hints[name]).__name__}")
+            kinds = " or ".join(kind.__name__ for kind in _kinds(hints[name]))
+            raise UserError(f"{where}: field {name!r} is {value!r}, not a {kinds}")
         elif fields[name].metadata["choices"] and value not in fields[name].metadata["choices"]:
             raise UserError(f"{where}: field {name!r} is {value!r}; use one of {', '.join(fields[name].metadata['choices'])}")
         elif _too_small(value, fields[name]):
             raise UserError(f"{where}: field {name!r} is {value!r}; use {fields[name].metadata['least']} or more")
         arguments[name] = value
-    return kind(**arguments)
+    try:
+        return kind(**arguments)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from error
 
 
 def difference(before: Any, now: Any) -> str:
@@ -110,10 +114,10 @@ def difference(before: Any, now: Any) -> str:
 
 def _fits(value: Any, hint: Any) -> bool:
     """Whether a value out of a JSON document may stand in a field of this type (an int is a float, a bool is no int)."""
-    plain = _plain(hint)
-    if value is None:
-        return plain is not hint
-    return isinstance(value, (int, float) if plain is float else plain) and (plain is bool or not isinstance(value, bool))
+    kinds = _kinds(hint)
+    if isinstance(value, bool):
+        return bool in kinds
+    return isinstance(value, (*kinds, int) if float in kinds else kinds)
 
 
 def _too_small(value: Any, field: dataclasses.Field) -> bool:
@@ -122,11 +126,14 @@ def _too_small(value: Any, field: dataclasses.Field) -> bool:
     return least is not None and value is not None and value < least
 
 
+def _kinds(hint: Any) -> tuple[type, ...]:
+    """The types of a union; one type alone is a union of one."""
+    return typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+
+
 def _plain(hint: Any) -> type:
-    """The type behind `T | None`."""
-    if isinstance(hint, types.UnionType):
-        return next(argument for argument in typing.get_args(hint) if argument is not type(None))
-    return hint
+    """The type in which the command line gives a value: the first of a union, as in `T | None`."""
+    return _kinds(hint)[0]
 
 
 def _replaced(config: Any, path: tuple[str, ...], value: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 from a3cs_hw.files import UserError
 from a3cs_hw.predictor import predict
 from a3cs_hw.report import cost_document, ideal_memory
-from a3cs_hw.template import BOARDS, Bits, Design, default_bits
+from a3cs_hw.template import Bits, Design, default_bits, load_board
 from a3cs_hw.units import Unit
 from a3cs_hw.workload import load_workload
 from a3cs_ref.nn.build import network_units, parse_net
@@ -30,13 +30,16 @@ class Accelerated:
 
 
 def accelerate(network: str, board: str, chunks: int, evaluations: int, seed: int) -> Accelerated:
-    """Search a design for a network: an integer network, a unit list, a net's name or an agent.json."""
+    """Search a design for a network: an integer network, a unit list, a net's name or an agent.json.
+
+    board: a name or a board file, as `load_board` takes it. UserError when a number is too small or nothing fits the board.
+    """
     if evaluations < 1 or chunks < 1:
         raise UserError("accelerate needs at least 1 evaluation and 1 chunk")
     units, bits = units_of(network)
     slots = [unit.name for unit in units]
     rng = generator(seed, "accelerate")
-    found = search_design(units, slots, BOARDS[board], evaluations, rng, chunks=chunks, bits=bits)
+    found = search_design(units, slots, load_board(board), evaluations, rng, chunks=chunks, bits=bits)
     cost = cost_document(predict(units, found.design, bits), ideal_memory(units, found.design, bits), found.design)
     random = predict(units, found.random_design, bits).epoch if found.random_design else None
     document = {"network": network, "evaluations": evaluations, "cost": cost, "random_search_epoch": random}

@@ -24,7 +24,7 @@ from a3cs_hw.files import UserError
 from a3cs_hw.predictor import predict
 from a3cs_hw.resources import require_fit
 from a3cs_hw.space import CHOICES, Space
-from a3cs_hw.template import BOARDS, Bits, Board, Design
+from a3cs_hw.template import Bits, Board, Design, load_board
 from a3cs_hw.units import Unit, count_macs
 from a3cs_ref.progress import say
 from a3cs_ref.rng import generator
@@ -108,14 +108,14 @@ class Task:
 
 
 def compare_accelerators(network: str, board: str, evaluations: int, seed: int, ideal_memory: bool) -> Compared:
-    """Design every accelerator for a network (as `accelerate` takes it) and put their figures side by side.
+    """Design every accelerator for a network on a board (as `accelerate` takes them) and put their figures side by side.
 
     UserError when not even A3C-S finds a design that fits.
     """
     if evaluations < 1:
         raise UserError("compare-accelerators needs at least 1 evaluation")
     units, bits = units_of(network)
-    task = Task(units, bits, BOARDS[board], evaluations, seed, ideal_memory)
+    task = Task(units, bits, load_board(board), evaluations, seed, ideal_memory)
     rows, misfits = [], {}
     for name, build in ACCELERATORS.items():
         say(f"designing: {name}")
@@ -127,7 +127,7 @@ def compare_accelerators(network: str, board: str, evaluations: int, seed: int, 
             misfits[name] = str(error)
     document = {
         "network": network,
-        "board": board,
+        "board": task.board.name,
         "evaluations": evaluations,
         "seed": seed,
         "ideal_memory": ideal_memory,

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from a3cs_hw.files import UserError
-from a3cs_hw.template import BOARDS, Design
+from a3cs_hw.template import Design, load_board
 from a3cs_hw.units import Unit, count_macs
 from a3cs_ref.autodiff.tensor import Acting, Tape, Tensor
 from a3cs_ref.checkpoint import group, load_parameters, prefixed
@@ -58,7 +58,7 @@ class CoSearchConfig:
     start: str = option("aligned", "how the supernet's operators begin (He does not learn)", ("aligned", "he"))
     alpha_lr: float = option(2e-2, "eta_2, Adam's learning rate for alpha (paper: 1e-3, which moves nothing below 1e5 updates)")
     alpha_hold: float = option(0.25, "share of the run before alpha moves, so that operators learn first (paper: 0)")
-    board: str = option("zc706", "the board whose limits the accelerator keeps", tuple(BOARDS))
+    board: str | dict = option("zc706", "the board whose limits the accelerator keeps: a name, or a board file (.json)")
     chunks: int = option(4, "sub-accelerators of the design, at most", least=1)
     log_every: int = option(4_000, "agent steps between rows of progress.jsonl", least=1)
     checkpoint_every: int = option(16_000, "agent steps between checkpoints", least=1)
@@ -70,6 +70,10 @@ class CoSearchConfig:
     gumbel: GumbelConfig = topic(GumbelConfig)
     penalty: PenaltyConfig = topic(PenaltyConfig)
     das: SearchConfig = topic(SearchConfig)
+
+    def __post_init__(self) -> None:
+        """A board file is read once, here: what is stored are its figures, and the run can go on without the file."""
+        self.board = load_board(self.board).to_json()
 
 
 class CoSearch:
@@ -91,7 +95,7 @@ class CoSearch:
         self.iterations = 0
         per_iteration = config.rollout.num_envs * config.rollout.rollout
         self.search = AcceleratorSearch(
-            all_slots(), BOARDS[config.board], config.chunks, config.das, -(-config.steps // per_iteration),
+            all_slots(), load_board(config.board), config.chunks, config.das, -(-config.steps // per_iteration),
             generator(config.seed, "accelerator"),
         )  # fmt: skip
         self.design: Design | None = None

@@ -17,7 +17,7 @@ import numpy as np
 from a3cs_hw.files import UserError, write_json
 from a3cs_hw.predictor import predict
 from a3cs_hw.report import cost_document, ideal_memory
-from a3cs_hw.template import BOARDS, Design, default_bits
+from a3cs_hw.template import Design, default_bits, load_board
 from a3cs_hw.units import count_macs
 from a3cs_ref.checkpoint import RunFolder, group, load_checkpoint, prefixed, save_checkpoint
 from a3cs_ref.config import from_dict
@@ -53,7 +53,7 @@ def derive_agent(run: str | os.PathLike[str], evaluations: int) -> Derived:
     if search.config.norm == "bn":
         _recalibrate(agent, search.player.env.name, search.config.seed)
     rng = generator(search.config.seed, "derive")
-    found = search_design(agent.units, all_slots(), BOARDS[search.config.board], evaluations, rng, search.search)
+    found = search_design(agent.units, all_slots(), load_board(search.config.board), evaluations, rng, search.search)
     document = _document(folder, search, agent, operators, found)
     theta = {name: parameter.data for name, parameter in agent.parameters().items()}
     about = {"net": "agent", "operators": operators, "steps": header["steps"]}

@@ -63,13 +63,18 @@ def _add_command(subparsers: Subparsers, name: str, summary: str, example: str) 
     return parser
 
 
+def add_board_argument(parser: argparse.ArgumentParser, purpose: str) -> None:
+    """--board: the name of a known board, or a board file; template.load_board reads it."""
+    parser.add_argument("--board", default="zc706", metavar="NAME|FILE.json", help=f"the board {purpose} (default: zc706)")
+
+
 def _add_space(subparsers: Subparsers) -> None:
     parser = _add_command(
         subparsers, "space", "The searchable choices of the accelerator and the exact number of designs.", "a3cs space --chunks 4"
     )
     parser.add_argument("network", nargs="?", metavar="NETWORK", help="count its units as slots (default: the 12-cell agent's)")
     parser.add_argument("--chunks", type=int, default=4, metavar="P", help="chunks at most (default: 4)")
-    parser.add_argument("--board", default="zc706", metavar="NAME|FILE.json", help="the board (default: zc706)")
+    add_board_argument(parser, "whose bandwidth the chunks share")
     parser.set_defaults(run=run_space)
 
 

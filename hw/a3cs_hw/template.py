@@ -81,6 +81,10 @@ class Board:
     def clock_hz(self) -> int:
         return self.clock_mhz * 1_000_000
 
+    def to_json(self) -> str | dict[str, Any]:
+        """What design files and configurations hold: the name of a board of BOARDS, or an object with every figure."""
+        return self.name if BOARDS.get(self.name) == self else dataclasses.asdict(self)
+
 
 # Counts are the vendor's data sheets'; bytes a cycle are the peak rate of the DRAM named, at the clock given, rounded down.
 BOARDS = {
@@ -217,11 +221,10 @@ class Design:
 
     def to_json(self) -> dict[str, Any]:
         """The design as a JSON document; a board of BOARDS by name, any other as an object."""
-        known = BOARDS.get(self.board.name) == self.board
         return {
             "format": DESIGN_FORMAT,
             "version": VERSION,
-            "board": self.board.name if known else dataclasses.asdict(self.board),
+            "board": self.board.to_json(),
             "ideal_memory": self.ideal_memory,
             "fill": self.fill,
             "unit_fill": dict(self.unit_fill),
@@ -279,13 +282,18 @@ def board_from_json(value: Any) -> Board:
     return BOARDS[value]
 
 
-def load_board(name: str) -> Board:
-    """A board of BOARDS by its name, or a board file (format a3cs-board) by its path."""
-    if name in BOARDS:
-        return BOARDS[name]
-    if not name.endswith(".json"):
-        raise UserError(f"board {name!r} is unknown; use one of {', '.join(BOARDS)} or a .json file")
+def load_board(board: str | Mapping[str, Any]) -> Board:
+    """The board that a user names: by a name of BOARDS, or by the path of a board file (format a3cs-board).
+
+    What `Board.to_json` gave is taken as well, so that a stored choice needs no file. UserError for anything else.
+    """
+    if not isinstance(board, str) or board in BOARDS:
+        return board_from_json(board)
+    if not (board.endswith(".json") or os.path.isfile(board)):
+        known = ", ".join(BOARDS)
+        raise UserError(f"board {board!r} is unknown; use one of {known} or a board file (.json, format {BOARD_FORMAT})")
+    document = files.read_json(board, BOARD_FORMAT, VERSION)
     try:
-        return board_from_json(files.read_json(name, BOARD_FORMAT, VERSION))
+        return board_from_json(document)
     except UserError as error:
-        raise UserError(str(error) if name in str(error) else f"{name}: {error}") from error
+        raise UserError(f"{board}: {error}") from error

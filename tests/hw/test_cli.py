@@ -59,6 +59,16 @@ def test_space_counts(capsys):
     assert found["designs"] > 10**27 and found["slots"] == 40 and found["choices"]["rows"][-1] == 64
 
 
+def test_space_of_a_users_board(files, capsys):
+    """A board file is not taken, or another board's bandwidth decides how many chunks there can be."""
+    board = {"name": "mine", "dsp": 9, "bram18": 9, "lut": 9, "ff": 9, "bytes_per_cycle": 2}
+    (files / "board.json").write_text(json.dumps({"format": "a3cs-board", "version": 1, **board}))
+    assert main(["space", "units.json", "--board", "board.json", "--chunks", "2", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["chunks"] == 2
+    assert main(["space", "units.json", "--board", "board.json"]) == 2
+    assert "space: 1 to 2 chunks" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
