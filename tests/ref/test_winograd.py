@@ -78,13 +78,14 @@ def test_winograd_agrees_with_the_reference(case):
     check(case, np.random.default_rng(sum(case)))
 
 
-def test_random_shapes():
+@pytest.mark.parametrize("examples", [60, pytest.param(500, marks=pytest.mark.slow)])
+def test_random_shapes(examples):
     """Sizes, channels and paddings of all sorts: tiles overhang the map by 0 to 3 pixels on either axis."""
     pytest.importorskip("hypothesis", reason="random shapes need hypothesis: pip install 'a3cs-ref[test]'")
     from hypothesis import HealthCheck, given, settings
     from hypothesis import strategies as st
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.integers(1, 6), *[st.integers(1, 30)] * 2, *[st.integers(8, 72)] * 2, st.integers(0, 2), st.integers(0, 99))
     def agrees(b, h, w, n, m, pad, seed):
         n, m = (max(1, channels // LANES) * LANES for channels in (n, m))
