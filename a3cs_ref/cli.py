@@ -104,6 +104,16 @@ def _add_agents(subparsers) -> None:
     accelerate.add_argument("--chunks", type=int, default=4, help="sub-accelerators at most (default: 4)")
     accelerate.add_argument("--evaluations", type=int, default=10_000, help="designs evaluated (default: 10000)")
     accelerate.add_argument("--seed", type=int, default=0, help="seed of the search (default: 0)")
+    accelerate.add_argument(
+        "--objective", default="fps", help="fps, latency, energy, edp, or weights such as fps=1,energy=0.5 (default: fps)"
+    )
+    accelerate.add_argument("--ideal-memory", action="store_true", help="transfers take no time: what the arrays alone can do")
+    for name, what in (("dsp", "DSP slices"), ("bram18", "BRAM18 blocks"), ("bytes-per-cycle", "bytes of DRAM a cycle")):
+        accelerate.add_argument(f"--{name}", type=int, metavar="N", help=f"use at most N {what} of the board's")
+    accelerate.add_argument("--pareto", metavar="FILE.png", help="also search under rising limits of DSP: the front, drawn")
+    accelerate.add_argument("--compare", action="store_true", help="instead: every search method on the same budget, over seeds")
+    accelerate.add_argument("--seeds", type=int, default=5, help="searches of each method to compare (default: 5)")
+    accelerate.add_argument("--plot", metavar="FILE.png", help="draw the comparison: best so far against evaluations")
     accelerate.add_argument("--out", default="design.json", metavar="DESIGN.json", help="the design to write")
 
     compare = _command(

@@ -6,11 +6,13 @@ import argparse
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from a3cs_hw.draw import draw_fps_dsp, save_png
 from a3cs_hw.files import UserError, atomic_write
+from a3cs_hw.template import load_board
 from a3cs_hw.text import print_table
 from a3cs_ref.checkpoint import RunFolder, check_same
 from a3cs_ref.config import from_arguments, from_dict
@@ -20,6 +22,9 @@ from a3cs_ref.rl import loop, sources
 from a3cs_ref.rl.envs import find_game, make_env
 from a3cs_ref.rl.evaluate import collect_frames
 from a3cs_ref.rl.evaluate import evaluate as evaluate_policy
+
+if TYPE_CHECKING:
+    from a3cs_ref.search.accelerate import Request
 
 INTERRUPTED = 130
 SHOWN = ("score", "argmax_score", "expected_macs", "design_cycles", "steps_per_s")  # of a row, while a run goes on
@@ -143,11 +148,52 @@ def quantize(arguments: argparse.Namespace) -> int:
 
 def accelerate(arguments: argparse.Namespace) -> int:
     """`a3cs accelerate`."""
-    from a3cs_ref.search.accelerate import accelerate as search
+    from a3cs_ref.search import accelerate as search
 
-    found = search(arguments.network, arguments.board, arguments.chunks, arguments.evaluations, arguments.seed)
+    board = search.limited(load_board(arguments.board), arguments.dsp, arguments.bram18, arguments.bytes_per_cycle)
+    request = search.Request(
+        arguments.network, board, arguments.chunks, arguments.evaluations, arguments.seed, arguments.objective,
+        arguments.ideal_memory,
+    )  # fmt: skip
+    if arguments.compare:
+        return _compare_methods(arguments, request)
+    found = search.accelerate(request)
+    document = found.document | {"design": arguments.out}
     found.design.save(arguments.out)
-    _answer(arguments, found.document | {"design": arguments.out}, found.rows, "accelerate")
+    if arguments.pareto:
+        document["pareto"] = _pareto(arguments, request)
+    _answer(arguments, document, found.rows, "accelerate")
+    return 0
+
+
+def _pareto(arguments: argparse.Namespace, request: Request) -> list[list[float]]:
+    """The front of FPS against DSP, printed and drawn."""
+    from a3cs_ref.search import pareto
+
+    points = pareto.pareto_points(request.board, lambda board: request.search(board).points)
+    front = pareto.pareto_front(points)
+    title = f"{arguments.network} on {request.board.name}: throughput against DSP"
+    save_png(draw_fps_dsp({"met by the searches": points, "the front": front}, request.board.dsp, title), arguments.pareto)
+    if not arguments.json:
+        rows = [[int(dsp), fps, round(request.board.clock_hz / fps)] for dsp, fps in front]
+        print_table(f"Pareto front, {len(front)} designs; {arguments.pareto}", pareto.COLUMNS, rows)
+    return front
+
+
+def _compare_methods(arguments: argparse.Namespace, request: Request) -> int:
+    """`a3cs accelerate --compare`."""
+    from a3cs_ref.report.figures import draw_searches
+    from a3cs_ref.search import compare_methods as compare
+
+    curves = compare.compare_methods(request.problem(), request.evaluations, arguments.seeds, request.seed)
+    title = f"{arguments.network} on {request.board.name}, {request.objective}: {arguments.seeds} searches of each method"
+    if arguments.plot:
+        save_png(draw_searches(curves, title), arguments.plot)
+    if arguments.json:
+        about = {"network": arguments.network, "objective": request.objective, "seeds": arguments.seeds}
+        print(json.dumps(about | {"methods": compare.document(curves)}))
+    else:
+        print_table(title, compare.COLUMNS, compare.table(curves))
     return 0
 
 

@@ -2,6 +2,7 @@
 
     python tools/bench.py kernels       forward and backward of networks, operators and single layers, against PyTorch
     python tools/bench.py training      agent steps a second of A2C, against PyTorch and Stable-Baselines3
+    python tools/bench.py search        what DAS and its rivals find with the same number of evaluations
     python tools/bench.py all           every benchmark, and the page docs/benchmarks.md with its pictures
 
 The peers come with the extra `bench`: pip install '.[all,bench]'. Without them there is nothing to compare with, and the rest
@@ -19,12 +20,14 @@ from typing import Any
 
 from a3cs_hw.files import UserError
 from a3cs_ref.kernels.threads import available
-from benches import cosearch, idle, kernels, machine, overlap, page, predictor, scaling, simulator, training
+from benches import cosearch, idle, kernels, machine, overlap, page, predictor, scaling, search, simulator, training
 
 BENCHES: dict[str, ModuleType] = {
     "kernels": kernels, "training": training, "cosearch": cosearch, "simulator": simulator, "predictor": predictor,
-    "scaling": scaling, "overlap": overlap,
+    "search": search, "scaling": scaling, "overlap": overlap,
 }  # fmt: skip
+
+LISTS = ("net", "batch", "problem", "method", "budget")  # options of single benchmarks, said in a document when given
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -90,7 +93,7 @@ def run(name: str, options: argparse.Namespace) -> dict[str, Any]:
 def command(name: str, options: argparse.Namespace) -> str:
     """What to type for this document."""
     words = [f"python tools/bench.py {name}"]
-    words += [f"--{key} {value}" for key in ("net", "batch") for value in getattr(options, key, None) or ()]
+    words += [f"--{key} {value}" for key in LISTS for value in getattr(options, key, None) or ()]
     words += [f"--threads {options.threads}"] + ([f"--lanes {options.lanes}"] if options.lanes else [])
     return " ".join(words + (["--quick"] if options.quick else []) + (["--busy-anyway"] if options.busy_anyway else []))
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from a3cs_hw.draw import COLOURS, FAINT, INK, new_figure, style
+from a3cs_hw.draw import COLOURS, FAINT, INK, MARKERS, new_figure, style
 from a3cs_ref.nn.cells import CELLS, OPERATORS, CellShape, cell_shapes
 from a3cs_ref.report.run import Learning
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from a3cs_ref.search.compare_methods import Curve
 
 # One hue a family (convolutions, 3x3 and 5x5 inverted residuals), lightness for its members; skip is pale and hatched. Any two
 # stay apart for colour-blind readers.
@@ -199,3 +201,21 @@ def _shared_legend(figure: Figure, panels: Sequence[Axes]) -> None:
         handles, labels = panel.get_legend_handles_labels()
         entries |= dict(zip(labels, handles, strict=True))
     figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=min(4, len(entries)))
+
+
+@style()
+def draw_searches(curves: Mapping[str, Curve], title: str) -> Figure:
+    """Best value so far against evaluations: the median of every method's searches, and its quartiles shaded."""
+    figure, axes = new_figure(6.8, 4.4)
+    for number, (name, curve) in enumerate(curves.items()):
+        low, median, high = (np.where(np.isfinite(q), q, np.nan) for q in map(curve.quantile, (0.25, 0.5, 0.75)))
+        colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
+        axes.plot(curve.evaluations, median, marker=marker, markersize=4, markevery=4, color=colour, label=name)
+        axes.fill_between(curve.evaluations, low, high, color=colour, alpha=0.18, linewidth=0)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel("designs evaluated")
+    axes.set_ylabel("best feasible design so far (simulated)")
+    axes.set_title(title)
+    figure.legend(loc="outside lower center", ncols=4)
+    return figure

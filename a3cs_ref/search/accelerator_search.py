@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from a3cs_hw.memory import PairMemory
 from a3cs_hw.space import Space
 from a3cs_hw.template import Bits, Board, Design
 from a3cs_hw.units import Unit
 from a3cs_ref.rng import restored, state_of
 from a3cs_ref.search.das import Das, SearchConfig
 from a3cs_ref.search.initial_design import initial_indices
-from a3cs_ref.search.problem import DesignProblem, PairMemory, Problem
+from a3cs_ref.search.problem import DesignProblem, Problem
 from a3cs_ref.search.search_baselines import random_search
 from a3cs_ref.search.trial import Trial
 
@@ -32,7 +33,8 @@ class AcceleratorSearch:
     """phi, the designs in hand, and the best feasible design for the network that was evaluated last.
 
     slots: all slots of all networks to come; a design allocates every one. total_iterations: how often `update` will be
-    called; it sets the phases. best: index vector (M,) of hw(phi*), None before the first update; cycles: what it costs.
+    called; it sets the phases. best: index vector (M,) of hw(phi*), None before the first update; cycles: its epoch, or its
+    latency where that is the objective.
     """
 
     def __init__(
@@ -57,13 +59,21 @@ class AcceleratorSearch:
     def update(self, units: Sequence[Unit]) -> Design:
         """One iteration on this network: S designs evaluated, phi moved. Returns hw(phi*), the best feasible design for it."""
         trial = Trial(DesignProblem(self.space, units, None, self.config.das_objective, self.memory))
-        known = [row.tolist() for row in (self.best, self.plain) if row is not None]
-        self.das.look_again(trial, known)
+        self.das.look_again(trial, self.known)
         self.plain = ensure_feasible(trial, self.space, units, self.plain)
         self.das.step(trial, self.config.das_samples, self.progress)
-        self.best, self.cycles = trial.best, trial.cycles
+        assert trial.best is not None
+        self.best, self.cycles = trial.best, int(trial.value)
+        if not self.das.objective.is_count:
+            self.cycles = int(trial.problem.evaluate(self.best[None]).chunk_cycles.max())
         self.iteration += 1
         return self.design(units)
+
+    @property
+    def known(self) -> np.ndarray:
+        """Designs that fitted networks before, (n, M)."""
+        rows = [row for row in (self.best, self.plain) if row is not None]
+        return np.array(rows, np.int64).reshape(-1, len(self.space.sizes))
 
     def design(self, units: Sequence[Unit]) -> Design:
         """The best feasible design, with the bandwidth divided for these units."""
@@ -103,7 +113,7 @@ class SearchResult:
 
     design: the best feasible design. argmax_design: the most probable choice of every parameter, None if it does not fit.
     random_design: the best of as many uniform samples, None if none fitted. points: [DSP, FPS] of the best feasible design
-    seen for each DSP. history: [evaluations, fewest cycles so far], a row whenever it got better.
+    seen for each DSP. history: [evaluations, least value so far], a row whenever it got better.
     """
 
     design: Design
@@ -111,36 +121,37 @@ class SearchResult:
     random_design: Design | None
     evaluations: int
     points: list[list[float]] = field(default_factory=list)
-    history: list[list[int]] = field(default_factory=list)
+    history: list[list[float]] = field(default_factory=list)
 
 
 def search_design(
     units: Sequence[Unit], slots: Sequence[str], board: Board, evaluations: int, rng: np.random.Generator,
     warm_start: AcceleratorSearch | None = None, chunks: int = 4, config: SearchConfig | None = None,
-    bits: Mapping[str, Bits] | None = None,
+    bits: Mapping[str, Bits] | None = None, ideal_memory: bool = False,
 ) -> SearchResult:  # fmt: skip
     """DAS on one network with a budget of evaluations, from phi = 0 or from a co-search's phi and designs in hand.
 
-    bits: word sizes by unit name, default 16-bit words with 8-bit frames. Random search gets the same budget.
+    bits: word sizes by unit name, default 16-bit words with 8-bit frames. Random search gets the same budget. UserError when
+    nothing fits the board.
     """
     config = config or (warm_start.config if warm_start else SearchConfig())
-    space = warm_start.space if warm_start else Space(tuple(slots), chunks, board)
+    space = warm_start.space if warm_start else Space(tuple(slots), chunks, board, ideal_memory)
     problem = DesignProblem(space, units, bits, config.das_objective)
     das, trial = new_das(problem, evaluations, config, rng), Trial(problem)
     if warm_start is not None:
         das.go_on_from(warm_start.das)
-        das.look_again(trial, [row.tolist() for row in (warm_start.best, warm_start.plain) if row is not None])
+        das.look_again(trial, warm_start.known)
     ensure_feasible(trial, space, units, None)
     run(das, trial, evaluations)
     assert trial.best is not None
     argmax = das.most_probable
-    random = random_search(problem, evaluations, rng)
+    (random,) = random_search(problem, evaluations, [rng])
     return SearchResult(
         space.design_from(trial.best, units),
         space.design_from(argmax, units) if problem.evaluate(argmax[None]).feasible[0] else None,
         None if random.best is None else space.design_from(random.best, units),
         evaluations,
-        [[dsp, round(board.clock_hz / cycles, 1)] for dsp, cycles in sorted(trial.points.items())],
+        [[dsp, round(board.clock_hz / epoch, 1)] for dsp, epoch in sorted(trial.points.items())],
         trial.history,
     )
 

@@ -24,8 +24,7 @@ relaxation. Without a baseline the penalty falls on whatever is sampled; it is k
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,8 +32,9 @@ import numpy as np
 
 from a3cs_ref.config import option
 from a3cs_ref.optim import Adam
-from a3cs_ref.search.moves import DRAWS, Moves, Row
-from a3cs_ref.search.problem import OBJECTIVES, Problem
+from a3cs_ref.search.jit import jit
+from a3cs_ref.search.moves import DRAWS, Moves
+from a3cs_ref.search.problem import Problem, parse_objective
 from a3cs_ref.search.trial import Trial
 
 WEIGHTS = (2.0, 4.0)  # w of L_cost in the two phases
@@ -51,7 +51,7 @@ class SearchConfig:
     """How phi is searched."""
 
     das_form: str = option("two-phase", "the recipe of search/das.py, or Eq. 9 as it stands", ("two-phase", "literal"))
-    das_objective: str = option("fps", "what a design is searched for: throughput, or the latency of one frame", OBJECTIVES)
+    das_objective: str = option("fps", "what a design is searched for: fps, latency, energy, edp, or weights: fps=1,energy=0.5")
     das_samples: int = option(16, "designs evaluated in one co-search iteration, S", least=1)
     das_lr: float = option(0.3, "Adam's learning rate for phi in phase 1 (and of the literal form)")
     das_phase: float = option(0.15, "share of the budget in phase 1")
@@ -67,25 +67,26 @@ class Das:
 
     def __init__(self, sizes: np.ndarray, config: SearchConfig, rng: np.random.Generator, hands: int):
         self.config, self.rng, self.sizes = config, rng, sizes
+        self.objective = parse_objective(config.das_objective)
         self.mask = np.arange(int(sizes.max())) < sizes[:, None]  # (M, choices): which entries of phi exist
         self.phi = np.zeros(self.mask.shape)
         self.adam = Adam(self.phi.shape)
         self.proposals = 0  # second paths evaluated in phase 2
-        self._moves: Moves | None = None
-        self.hands: list[Row] = []  # none before phase 2; the hottest first
-        self.costs: list[float] = []  # L_cost of each
-        self.slowest: list[int] = []  # the chunk of each that takes longest
-        self.rungs = (np.arange(hands - 1, -1, -1) / max(1, hands - 1)).tolist()  # of the ladder: 1 the hottest, 0 the coldest
+        self._moves: tuple[Problem, Moves] | None = None
+        self.hands = np.zeros((0, len(sizes)), np.int64)  # (R, M), none before phase 2; the hottest first
+        self.costs = np.zeros(0)  # L_cost of each
+        self.slowest = np.zeros(0, np.int64)  # the chunk of each that takes longest
+        self.rungs = np.arange(hands - 1, -1, -1) / max(1, hands - 1)  # of the ladder: 1 the hottest, 0 the coldest
 
     def step(self, trial: Trial, samples: int, progress: float) -> None:
         """Evaluate `samples` designs after a share `progress` of the budget, and move phi by what they cost."""
         if self.config.das_form == "literal":
             for _ in range(samples):
                 self._literal(trial)
-        elif not self.hands and progress < self.config.das_phase:
+        elif not len(self.hands) and progress < self.config.das_phase:
             self._batch(trial, samples, progress / self.config.das_phase)
         else:
-            if not self.hands:
+            if not len(self.hands):
                 self.take_in_hand(trial)
             phase = self.config.das_phase
             self._second_paths(trial, samples, self._ladder(max(0.0, progress - phase) / (1 - phase)))
@@ -95,7 +96,7 @@ class Das:
         noise = self.rng.gumbel(size=self.phi.shape)
         row = np.where(self.mask, self.phi + noise, -np.inf).argmax(axis=1)
         cost, _ = trial(row[None], WEIGHTS[0])
-        self.adam.step(self.phi, literal_gradient(self.phi, noise, self.mask, float(cost[0])), self.config.das_lr)
+        self.adam.step(self.phi, literal_gradient(self.phi, noise, self.mask, cost[0]), self.config.das_lr)
 
     def _batch(self, trial: Trial, samples: int, share: float) -> None:
         """Phase 1, after `share` of it: reward the best quarter of a batch."""
@@ -127,77 +128,66 @@ class Das:
         """Begin phase 2 from a design (M,), by default the best feasible one, else the most probable: R of it, and phi = 0."""
         if start is None:
             start = trial.best if trial.best is not None else self.most_probable
-        self.hands = [start.tolist()] * len(self.rungs)
+        self.hands = np.repeat(start[None], len(self.rungs), axis=0)
         self.phi[:] = 0
         self.look_again(trial)
 
     def go_on_from(self, other: Das) -> None:
         """Take over phi and the designs in hand of another search, which may have had more or fewer. `look_again` follows."""
         self.phi = other.phi.copy()
-        if other.hands:
-            self.hands = [other.hands[r * len(other.hands) // len(self.rungs)] for r in range(len(self.rungs))]
+        if len(other.hands):
+            self.hands = other.hands[np.arange(len(self.rungs)) * len(other.hands) // len(self.rungs)]
 
-    def look_again(self, trial: Trial, beside: Sequence[Row] = ()) -> None:
-        """Evaluate the designs in hand, and others beside them, on the problem of this trial: those that differ, each once."""
-        different = list(dict.fromkeys(map(tuple, [*self.hands, *beside])))
+    def look_again(self, trial: Trial, beside: np.ndarray | None = None) -> None:
+        """Evaluate the designs in hand, and others beside them (n, M), on the problem of this trial: those that differ, once."""
+        rows = self.hands if beside is None else np.concatenate([self.hands, beside])
+        different = list(dict.fromkeys(map(tuple, rows.tolist())))
         if not different:
             return
         costs, found = trial(np.array(different), WEIGHTS[1])
-        place = [different.index(tuple(hand)) for hand in self.hands]
-        self.costs = costs[place].tolist()
-        self.slowest = found.chunk_cycles.argmax(axis=1)[place].tolist()
+        place = [different.index(tuple(hand)) for hand in self.hands.tolist()]
+        self.costs, self.slowest = costs[place], found.chunk_cycles.argmax(axis=1)[place]
 
-    def _ladder(self, share: float) -> list[float]:
+    def _ladder(self, share: float) -> np.ndarray:
         """Temperatures of the designs in hand after a share of phase 2: at its end all are as cold as the coldest."""
         hottest, coldest = LADDER
-        return [coldest * (hottest / coldest) ** (rung * (1 - share)) for rung in self.rungs]
+        return coldest * (hottest / coldest) ** (self.rungs * (1 - share))
 
-    def _second_paths(self, trial: Trial, samples: int, ladder: list[float]) -> None:
+    def _second_paths(self, trial: Trial, samples: int, ladder: np.ndarray) -> None:
         """Phase 2: second paths of the designs in hand in turn, evaluated together. All of them teach phi.
 
         The cheapest of each design's second paths may be taken: with many of them, what is taken is seldom good for this
         network alone, which matters while networks change.
         """
-        problem, turns = trial.problem, [number % len(self.hands) for number in range(samples)]
-        if self._moves is None or self._moves.problem is not problem:
-            self._moves = Moves(problem)
-        focus = self.config.das_objective == "fps"
-        uniform = self.rng.random((samples, DRAWS + 1)).tolist()
-        noise = self.rng.gumbel(size=(samples, self.phi.shape[1]))
-        candidates = [
-            self._moves.propose(self.hands[r], self.slowest[r] if focus else -1, self.phi, ladder[r], g, u)
-            for r, g, u in zip(turns, noise, uniform, strict=True)
-        ]
-        found_costs, found = trial(np.array([row for row, _ in candidates]), WEIGHTS[1])
-        costs = found_costs.tolist()
-        slowest = found.chunk_cycles.argmax(axis=1).tolist()
-        best: dict[int, int] = {}  # the cheapest second path of each design in hand
-        for number, (r, (row, m)) in enumerate(zip(turns, candidates, strict=True)):
-            if m >= 0:
-                self._learn(m, self.hands[r][m], row[m], costs[number] - self.costs[r])
-            if costs[number] < costs[best.setdefault(r, number)]:
-                best[r] = number
-        for r, number in best.items():
-            d = costs[number] - self.costs[r]
-            if d <= 0 or uniform[number][DRAWS] < math.exp(-d / ladder[r]):
-                self.hands[r], self.costs[r], self.slowest[r] = candidates[number][0], costs[number], slowest[number]
+        r = np.arange(samples) % len(self.hands)
+        u, noise = self.rng.random((samples, DRAWS + 1)), self.rng.gumbel(size=(samples, self.phi.shape[1]))
+        slowest = self.slowest[r] if self.objective.fps else np.full(samples, -1)
+        rows, changed = self._moves_of(trial.problem).propose(self.hands[r], slowest, self.phi, ladder[r], noise, u)
+        costs, found = trial(rows, WEIGHTS[1])
+        _learn(self.phi, changed, self.hands[r], rows, costs - self.costs[r], self.config.das_step)
+        for hand in range(min(samples, len(self.hands))):
+            number = hand + len(self.hands) * int(costs[hand :: len(self.hands)].argmin())  # its cheapest second path
+            d = costs[number] - self.costs[hand]
+            if d <= 0 or u[number, DRAWS] < np.exp(-d / ladder[hand]):
+                self.hands[hand], self.costs[hand] = rows[number], costs[number]
+                self.slowest[hand] = found.chunk_cycles[number].argmax()
         every = EXCHANGE * len(self.hands)
         self.proposals += samples
         if self.proposals // every != (self.proposals - samples) // every:
             self._exchange(ladder)
 
-    def _learn(self, m: int, current: int, other: int, d: float) -> None:
-        """phi[m, k'] moves towards phi[m, k] - d: what was measured of the second path k' beside the path k in hand."""
-        phi = self.phi[m]
-        phi[other] += self.config.das_step * (phi[current] - d - phi[other])
+    def _moves_of(self, problem: Problem) -> Moves:
+        if self._moves is None or self._moves[0] is not problem:
+            self._moves = problem, Moves(problem)
+        return self._moves[1]
 
-    def _exchange(self, ladder: list[float]) -> None:
+    def _exchange(self, ladder: np.ndarray) -> None:
         """Designs at neighbouring temperatures change places, by Metropolis' rule for the pair."""
         for r, draw in enumerate(self.rng.random(len(self.hands) - 1).tolist()):
             suits = (1 / ladder[r] - 1 / ladder[r + 1]) * (self.costs[r] - self.costs[r + 1])
-            if draw < math.exp(min(0.0, suits)):
+            if draw < np.exp(min(0.0, suits)):
                 for values in (self.hands, self.costs, self.slowest):
-                    values[r], values[r + 1] = values[r + 1], values[r]
+                    values[[r, r + 1]] = values[[r + 1, r]]
 
     def probabilities(self, tau: float = 1.0) -> np.ndarray:
         """softmax(phi / tau) of every parameter, (M, choices); 0 where a choice does not exist."""
@@ -211,13 +201,23 @@ class Das:
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Header entries and arrays of a checkpoint; the generator is its owner's. `look_again` follows a restore."""
         arrays = {"phi": self.phi, **{f"adam_{name}": value for name, value in self.adam.state().items()}}
-        arrays["hands"] = np.array(self.hands, np.int64).reshape(-1, len(self.sizes))
+        arrays["hands"] = self.hands
         return {"proposals": self.proposals}, arrays
 
     def restore(self, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
         """Go on from a checkpoint."""
-        self.proposals, self.phi, self.hands = header["proposals"], arrays["phi"].copy(), arrays["hands"].tolist()
+        self.proposals, self.phi, self.hands = header["proposals"], arrays["phi"].copy(), arrays["hands"].copy()
         self.adam.load({name[5:]: value for name, value in arrays.items() if name.startswith("adam_")})
+
+
+@jit
+def _learn(phi, changed, current, other, d, step):
+    """phi[m, k'] moves towards phi[m, k] - d: what was measured of the second path k' beside the path k in hand."""
+    for s in range(len(changed)):
+        m = changed[s]
+        if m >= 0:
+            k, second = current[s, m], other[s, m]
+            phi[m, second] += step * (phi[m, k] - d[s] - phi[m, second])
 
 
 def softmax(scores: np.ndarray) -> np.ndarray:
@@ -226,18 +226,20 @@ def softmax(scores: np.ndarray) -> np.ndarray:
     return weights / weights.sum(axis=-1, keepdims=True)
 
 
-def literal_gradient(phi: np.ndarray, noise: np.ndarray, mask: np.ndarray, cost: float, tau: float = 1.0) -> np.ndarray:
+def literal_gradient(
+    phi: np.ndarray, noise: np.ndarray, mask: np.ndarray, cost: np.ndarray | float, tau: float = 1.0
+) -> np.ndarray:
     """d/dphi of sum_m GS_hard(phi^m) L_hat for one sample, straight through the relaxation q = softmax((phi + g) / tau).
 
-    phi, noise g, mask (M, choices). With k the sampled choice of m, GS_hard(phi^m) is q[m, k] and L_hat a constant:
+    phi, noise g (..., M, choices), mask (M, choices), cost (...). With k the sampled choice of m, GS_hard(phi^m) is q[m, k]
+    and L_hat a constant:
         d/dphi[m, i] = L_hat q[m, k] ([i = k] - q[m, i]) / tau
     """
     scores = np.where(mask, (phi + noise) / tau, -np.inf)
     q = softmax(scores)
-    parameters, k = np.arange(len(phi)), scores.argmax(axis=1)
-    gradient = -q[parameters, k][:, None] * q
-    gradient[parameters, k] += q[parameters, k]
-    return cost * gradient / tau
+    sampled = np.arange(phi.shape[-1]) == scores.argmax(axis=-1)[..., None]
+    of_sampled = q.max(axis=-1, keepdims=True)  # the sampled choice is the one with the highest score
+    return np.asarray(cost)[..., None, None] * of_sampled * (sampled - q) / tau
 
 
 def entropy_gradient(p: np.ndarray) -> np.ndarray:

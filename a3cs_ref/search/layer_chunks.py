@@ -46,7 +46,7 @@ class LayerChunks(DesignProblem):
         found = self.evaluate(rows)
         if not found.feasible.any():
             raise UserError(f"board {self.space.board.name}: no design of {self.chunks} chunks, one a layer, fits this network")
-        return rows[int(np.where(found.feasible, found.cycles, np.iinfo(np.int64).max).argmin())]
+        return rows[int(np.where(found.feasible, found.value, np.iinfo(np.int64).max).argmin())]
 
     def _arrays(self) -> list[list[Array]]:
         """The array of every unit, for each pace: the fewest PEs that keep it, m_n's preferred, or else the fastest."""

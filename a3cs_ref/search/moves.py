@@ -6,116 +6,187 @@
     pair     two parameters change, both of the same two chunks: a slot moves and its new chunk makes room for it
     merge    all slots of one chunk go to another, which may take over its parameters: one chunk less is built
 
-Designs are lists of choices here: these are few numbers at a time, which plain Python handles faster than NumPy.
+Plain loops over one design after another, compiled where Numba is installed. The random numbers are the caller's.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
+from a3cs_ref.search.jit import jit
 from a3cs_ref.search.problem import Problem
 
-SHARES = {"swap": 0.2, "trade": 0.05, "pair": 0.23, "merge": 0.02}  # how often each move is made; else one parameter moves
+SWAP, TRADE, PAIR, MERGE = 0.2, 0.05, 0.23, 0.02  # how often each move is made; else one parameter moves
 FOCUS = 0.2  # of the moves of one parameter, the share that takes a slot away from the slowest chunk
 DIRECT = 0.2  # of the moves of one parameter, the share that does not ask phi
 SHARPNESS = 0.2  # of phi in drawing second paths: softmax(SHARPNESS phi / temperature)
 STEP = 0.5  # of the choices that do not ask phi, the share that goes one step up or down, where choices are ordered
 DRAWS = 9  # uniform numbers that a move may use
+SEVERAL = -1  # in place of the parameter that changed, where several did
 
-Row = list[int]
+
+class Layout(NamedTuple):
+    """A problem's parameters as arrays: choices and order of each (M,), those that matter, those that are slots, and those
+    of every chunk (P, parameters of a chunk)."""
+
+    sizes: np.ndarray
+    ordered: np.ndarray
+    is_slot: np.ndarray
+    active: np.ndarray
+    slots: np.ndarray
+    own: np.ndarray
 
 
 class Moves:
     """The moves of one problem."""
 
     def __init__(self, problem: Problem):
-        self.problem = problem
-        self.sizes, self.ordered, self.chunks = problem.sizes.tolist(), problem.ordered.tolist(), problem.chunks
-        self.active = problem.active.tolist()
-        self.chunk = problem.chunk.tolist()
-        self.slots = [m for m in self.active if self.chunk[m] < 0]
-        self.of_chunk = [[m for m in self.active if self.chunk[m] == number] for number in range(problem.chunks)]
-        self.of_chunks = [m for m in self.active if self.chunk[m] >= 0]
-        several = {"swap": self._swap, "trade": self._trade, "pair": self._pair, "merge": self._merge}
-        self.several = several if len(self.slots) > 1 else {}
+        active, chunk = problem.active, problem.chunk
+        own = np.stack([active[chunk[active] == number] for number in range(problem.chunks)])
+        self.layout = Layout(problem.sizes, problem.ordered, chunk < 0, active, active[chunk[active] < 0], own)
 
     def propose(
-        self, row: Row, slowest: int, phi: np.ndarray, temperature: float, noise: np.ndarray, u: list[float]
-    ) -> tuple[Row, int]:
-        """A design one move away from `row`, and the one parameter that changed (-1: several).
+        self, rows: np.ndarray, slowest: np.ndarray, phi: np.ndarray, temperature: np.ndarray, noise: np.ndarray, u: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Designs one move away from `rows` (S, M), and the one parameter that changed in each, or SEVERAL (S,).
 
-        slowest: the chunk to take slots from, -1 for none. phi: (M, choices). noise: Gumbel noise (choices,). u: at least
-        DRAWS uniform numbers in [0, 1).
+        slowest: the chunk to take slots from, -1 for none, (S,). phi: (M, choices). temperature: (S,). noise: Gumbel
+        noise (S, choices). u: at least DRAWS uniform numbers in [0, 1) each, (S, DRAWS).
         """
-        new = row.copy()
-        kind = u[0]
-        for name, move in self.several.items():
-            kind -= SHARES[name]
-            if kind < 0:
-                move(new, u[1:])
-                return new, -1
-        m = self._parameter(row, slowest, u)
-        new[m] = self._second_path(m, row[m], SHARPNESS / temperature * phi[m], noise, u[3:])
-        return new, m
+        new, changed = rows.copy(), np.empty(len(rows), np.int64)
+        _propose(new, slowest, phi, SHARPNESS / temperature, noise, u, self.layout, changed)
+        return new, changed
 
-    def _parameter(self, row: Row, slowest: int, u: list[float]) -> int:
-        """The parameter that takes a second path."""
-        if slowest >= 0 and u[1] < FOCUS:
-            there = [m for m in self.slots if row[m] == slowest]
-            if there:
-                return there[int(u[2] * len(there))]
-        return self.active[int(u[2] * len(self.active))]
 
-    def _second_path(self, m: int, current: int, scores: np.ndarray, noise: np.ndarray, u: list[float]) -> int:
-        """Another choice of parameter m."""
-        if u[0] < DIRECT:
-            return self._any_other(m, current, u[1:])
-        size = self.sizes[m]
-        drawn = scores[:size] + noise[:size]
-        drawn[current] = -np.inf
-        return int(drawn.argmax())
+@jit
+def _propose(new, slowest, phi, sharpness, noise, u, layout, changed):
+    """Moves.propose in place."""
+    several = len(layout.slots) > 1
+    for s in range(len(new)):
+        row, draws, kind = new[s], u[s, 1:], u[s, 0]
+        changed[s] = SEVERAL
+        if several and kind < SWAP:
+            _swap(row, draws, layout)
+        elif several and kind < SWAP + TRADE:
+            _trade(row, draws, layout)
+        elif several and kind < SWAP + TRADE + PAIR:
+            _pair(row, draws, layout)
+        elif several and kind < SWAP + TRADE + PAIR + MERGE:
+            _merge(row, draws, layout)
+        else:
+            m = _parameter(row, slowest[s], draws, layout)
+            row[m] = _second_path(m, row[m], sharpness[s], phi, noise[s], draws[2:], layout)
+            changed[s] = m
 
-    def _any_other(self, m: int, current: int, u: list[float]) -> int:
-        """A neighbour of the current choice, or any other."""
-        size = self.sizes[m]
-        if size == 1:
-            return current
-        if self.ordered[m] and u[0] < STEP:
-            step = 1 if current == 0 or (u[1] < 0.5 and current < size - 1) else -1
-            return current + step
-        other = int(u[1] * (size - 1))
-        return other + (other >= current)
 
-    def _swap(self, new: Row, u: list[float]) -> None:
-        a = self.slots[int(u[0] * len(self.slots))]
-        elsewhere = [m for m in self.slots if new[m] != new[a]]
-        if elsewhere:
-            b = elsewhere[int(u[1] * len(elsewhere))]
-            new[a], new[b] = new[b], new[a]
+@jit
+def _count(row, slots, chunk):
+    """Slots of a chunk."""
+    count = 0
+    for m in slots:
+        count += row[m] == chunk
+    return count
 
-    def _trade(self, new: Row, u: list[float]) -> None:
-        up, down = (self.of_chunks[int(value * len(self.of_chunks))] for value in u[:2])
-        if up != down:
-            new[up] = min(new[up] + 1, self.sizes[up] - 1)
-            new[down] = max(new[down] - 1, 0)
 
-    def _pair(self, new: Row, u: list[float]) -> None:
-        a, b = (int(value * self.chunks) for value in u[:2])
-        for draw in (u[2:5], u[5:8]):
-            choices = self.of_chunk[a] + self.of_chunk[b] + [m for m in self.slots if new[m] in (a, b)]
-            m = choices[int(draw[0] * len(choices))]
-            if self.chunk[m] < 0:
-                new[m] = b if new[m] == a else a
-            else:
-                new[m] = self._any_other(m, new[m], draw[1:])
+@jit
+def _nth(row, slots, chunk, n):
+    """The n-th slot of a chunk."""
+    for m in slots:
+        if row[m] == chunk:
+            if n == 0:
+                return m
+            n -= 1
+    return -1
 
-    def _merge(self, new: Row, u: list[float]) -> None:
-        a, b = (int(value * self.chunks) for value in u[:2])
-        for m in self.slots:
-            if new[m] == a:
-                new[m] = b
-        if u[2] < 0.5:
-            for source, target in zip(self.of_chunk[a], self.of_chunk[b], strict=True):
-                new[target] = new[source]
-        m = self.of_chunk[b][int(u[3] * len(self.of_chunk[b]))]
-        new[m] = self._any_other(m, new[m], u[4:])
+
+@jit
+def _parameter(row, slowest, u, layout):
+    """The parameter that takes a second path."""
+    if slowest >= 0 and u[0] < FOCUS:
+        there = _count(row, layout.slots, slowest)
+        if there:
+            return _nth(row, layout.slots, slowest, int(u[1] * there))
+    return layout.active[int(u[1] * len(layout.active))]
+
+
+@jit
+def _second_path(m, current, sharpness, phi, noise, u, layout):
+    """Another choice of parameter m."""
+    if u[0] < DIRECT:
+        return _any_other(m, current, u[1:], layout)
+    best, highest = current, -np.inf
+    for choice in range(layout.sizes[m]):
+        score = sharpness * phi[m, choice] + noise[choice]
+        if choice != current and score > highest:
+            best, highest = choice, score
+    return best
+
+
+@jit
+def _any_other(m, current, u, layout):
+    """A neighbour of the current choice, or any other."""
+    size = layout.sizes[m]
+    if size == 1:
+        return current
+    if layout.ordered[m] and u[0] < STEP:
+        up = current == 0 or (u[1] < 0.5 and current < size - 1)
+        return current + 1 if up else current - 1
+    other = int(u[1] * (size - 1))
+    return other + 1 if other >= current else other
+
+
+@jit
+def _swap(row, u, layout):
+    slots = layout.slots
+    a = slots[int(u[0] * len(slots))]
+    elsewhere = len(slots) - _count(row, slots, row[a])
+    if elsewhere:
+        n = int(u[1] * elsewhere)
+        for b in slots:
+            if row[b] != row[a]:
+                if n == 0:
+                    row[a], row[b] = row[b], row[a]
+                    return
+                n -= 1
+
+
+@jit
+def _trade(row, u, layout):
+    own = layout.own.reshape(-1)
+    up, down = own[int(u[0] * len(own))], own[int(u[1] * len(own))]
+    if up != down:
+        row[up] = min(row[up] + 1, layout.sizes[up] - 1)
+        row[down] = max(row[down] - 1, 0)
+
+
+@jit
+def _pair(row, u, layout):
+    chunks, parameters = layout.own.shape
+    a, b = int(u[0] * chunks), int(u[1] * chunks)
+    for place in (2, 5):
+        in_a = _count(row, layout.slots, a)
+        in_b = 0 if a == b else _count(row, layout.slots, b)
+        n = int(u[place] * (2 * parameters + in_a + in_b))
+        if n < 2 * parameters:
+            m = layout.own[a, n] if n < parameters else layout.own[b, n - parameters]
+            row[m] = _any_other(m, row[m], u[place + 1 :], layout)
+        elif n < 2 * parameters + in_a:
+            row[_nth(row, layout.slots, a, n - 2 * parameters)] = b
+        else:
+            row[_nth(row, layout.slots, b, n - 2 * parameters - in_a)] = a
+
+
+@jit
+def _merge(row, u, layout):
+    chunks, parameters = layout.own.shape
+    a, b = int(u[0] * chunks), int(u[1] * chunks)
+    for m in layout.slots:
+        if row[m] == a:
+            row[m] = b
+    if u[2] < 0.5:
+        for place in range(parameters):
+            row[layout.own[b, place]] = row[layout.own[a, place]]
+    m = layout.own[b, int(u[3] * parameters)]
+    row[m] = _any_other(m, row[m], u[4:], layout)

@@ -9,35 +9,82 @@ slot. Engines know nothing else, so that DAS and its rivals run on the same prob
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from a3cs_hw.arrays import ChunkArrays, UnitArrays
 from a3cs_hw.evaluate import Evaluator
+from a3cs_hw.files import UserError
+from a3cs_hw.memory import PairMemory
 from a3cs_hw.space import ENERGY_ONLY, Space
 from a3cs_hw.template import Bits
 from a3cs_hw.units import Unit
+from a3cs_ref.search.jit import jit
 
 NORM = 8  # of the chunks' cycles: nearly their maximum, but every chunk is heard
 BUFFERS = 0.25  # weight of how far tiles exceed their buffers, beside the share of units that do
-OBJECTIVES = ("fps", "latency")
-CHUNK_ORDERED = ("rows", "columns", "tm", "tn", "tr", "tc", "bram", "share")  # choices that stand in order of size
+CHUNK_ORDERED = ("rows", "columns", "tm", "tn", "tr", "tc", "bram", "share", "registers")  # choices in order of size
+
+
+class Objective(NamedTuple):
+    """What a design is searched for: epoch^fps x latency^latency x energy^energy is made as small as can be."""
+
+    fps: float = 0.0
+    latency: float = 0.0
+    energy: float = 0.0
+
+    @property
+    def is_count(self) -> bool:
+        """True when the value is a number of cycles, exact."""
+        return tuple(self) in ((1, 0, 0), (0, 1, 0))
+
+    def value(self, epoch: np.ndarray, latency: np.ndarray, energy: np.ndarray | float) -> np.ndarray:
+        """The product: int64 if it is a number of cycles, float64 otherwise."""
+        if self.is_count:
+            return epoch if self.fps else latency
+        return epoch.astype(float) ** self.fps * latency.astype(float) ** self.latency * energy**self.energy
+
+
+OBJECTIVES = {
+    "fps": Objective(fps=1),
+    "latency": Objective(latency=1),
+    "energy": Objective(energy=1),
+    "edp": Objective(latency=1, energy=1),
+}
+
+
+def parse_objective(text: str) -> Objective:
+    """A name of OBJECTIVES, or weights such as "fps=1,energy=0.5"; UserError otherwise."""
+    if text in OBJECTIVES:
+        return OBJECTIVES[text]
+    weights = {}
+    for part in text.split(","):
+        name, _, number = part.partition("=")
+        try:
+            weights[name.strip()] = float(number)
+        except ValueError:
+            break
+    known = weights.keys() <= set(Objective._fields) and len(weights) == text.count(",") + 1
+    if not known or not all(0 <= weight < math.inf for weight in weights.values()) or not any(weights.values()):
+        raise UserError(f"objective {text!r}: use one of {', '.join(OBJECTIVES)}, or weights such as fps=1,energy=0.5")
+    return Objective(**weights)
 
 
 @dataclass(frozen=True)
 class Figures:
     """Figures of S designs with P chunks.
 
-    cycles: what is minimised, exact int64 (S,): the epoch for throughput, or the latency. chunk_cycles: int64 (S, P).
-    smooth: log of the cycles, the epoch's maximum replaced by a norm, (S,). excess: how far limits are broken, 0 if none, (S,).
-    feasible: bool (S,). dsp: int64 (S,).
+    value: what is minimised, (S,): exact cycles, int64, when it is the epoch or the latency; float64 otherwise.
+    chunk_cycles: int64 (S, P); epoch: their maximum, int64 (S,). smooth: log of the value, the epoch's maximum replaced by a norm, (S,). excess: how far
+    limits are broken, 0 if none, (S,). feasible: bool (S,). dsp: int64 (S,).
     """
 
-    cycles: np.ndarray
+    value: np.ndarray
     chunk_cycles: np.ndarray
+    epoch: np.ndarray
     smooth: np.ndarray
     excess: np.ndarray
     feasible: np.ndarray
@@ -63,14 +110,33 @@ class Problem(Protocol):
         ...
 
 
-def figures(chunk_cycles: np.ndarray, excess: np.ndarray, feasible: np.ndarray, dsp: np.ndarray, objective: str) -> Figures:
-    """Figures from the cycles of every chunk (S, P) and what is known of the limits."""
-    largest, total = chunk_cycles.max(axis=1), chunk_cycles.sum(axis=1)
-    if objective == "latency":
-        return Figures(total, chunk_cycles, np.log(total), excess, feasible, dsp)
-    ratio = chunk_cycles / largest[:, None]
-    smooth = np.log(largest) + np.log((ratio**NORM).sum(axis=1)) / NORM
-    return Figures(largest, chunk_cycles, smooth, excess, feasible, dsp)
+@jit
+def _cycle_figures(chunk_cycles, epoch, latency, norm):
+    """Maximum, sum and the log of the NORM-norm of the cycles of every design's chunks, into (S,) each."""
+    for s in range(len(chunk_cycles)):
+        largest, total = 0, 0
+        for cycles in chunk_cycles[s]:
+            largest, total = max(largest, cycles), total + cycles
+        powers = 0.0
+        for cycles in chunk_cycles[s]:
+            ratio = cycles / largest
+            powers += ratio**NORM
+        epoch[s], latency[s], norm[s] = largest, total, math.log(largest) + math.log(powers) / NORM
+
+
+def figures(
+    chunk_cycles: np.ndarray, excess: np.ndarray, feasible: np.ndarray, dsp: np.ndarray, objective: Objective,
+    energy: np.ndarray | float = 1.0,
+) -> Figures:  # fmt: skip
+    """Figures from the cycles of every chunk (S, P), the energy, and what is known of the limits."""
+    epoch, latency, norm = np.empty(len(excess), np.int64), np.empty(len(excess), np.int64), np.empty(len(excess))
+    _cycle_figures(chunk_cycles, epoch, latency, norm)
+    smooth = objective.fps * norm
+    if objective.latency:
+        smooth += objective.latency * np.log(latency)
+    if objective.energy:
+        smooth += objective.energy * np.log(energy)
+    return Figures(objective.value(epoch, latency, energy), chunk_cycles, epoch, smooth, excess, feasible, dsp)
 
 
 class DesignProblem:
@@ -83,14 +149,15 @@ class DesignProblem:
         self, space: Space, units: Sequence[Unit], bits: Mapping[str, Bits] | None = None, objective: str = "fps",
         memory: PairMemory | None = None,
     ):  # fmt: skip
-        self.evaluator = RememberingEvaluator(space, units, bits, memory or PairMemory(space))
-        self.space, self.units, self.objective = space, list(units), objective
+        self.evaluator = Evaluator(space, units, bits, memory)
+        self.space, self.units, self.objective = space, list(units), parse_objective(objective)
         self.sizes, self.chunks = space.sizes, space.chunks
         keys = list(space.choices)
         self.chunk = np.concatenate([np.repeat(np.arange(space.chunks), len(keys)), np.full(len(space.slots), -1)])
         ordered = [key in CHUNK_ORDERED for key in keys]
         self.ordered = np.array(ordered * space.chunks + [False] * len(space.slots))
-        matters = [key not in ENERGY_ONLY and len(space.choices[key]) > 1 for key in keys] * space.chunks
+        idle = () if self.objective.energy else ENERGY_ONLY
+        matters = [key not in idle and len(space.choices[key]) > 1 for key in keys] * space.chunks
         slots = np.sort([space.slot_column(unit.name) for unit in units])
         self.active = np.concatenate([np.flatnonzero(matters), slots if space.chunks > 1 else slots[:0]])
 
@@ -99,7 +166,8 @@ class DesignProblem:
         found = self.evaluator(rows)
         excess = np.log(np.maximum(found.use, 1.0)).sum(axis=1) + found.impossible
         excess += BUFFERS * np.log(np.maximum(found.buffer_use, 1.0)).mean(axis=1)
-        return figures(found.chunk_cycles, excess, found.feasible, found.dsp, self.objective)
+        energy = self.evaluator.energy(rows) if self.objective.energy else 1.0
+        return figures(found.chunk_cycles, excess, found.feasible, found.dsp, self.objective, energy)
 
 
 class TableProblem:
@@ -112,9 +180,9 @@ class TableProblem:
         self, table: np.ndarray, pes: np.ndarray, limit: int, chunks: int, ordered: Sequence[bool], objective: str = "fps"
     ):  # fmt: skip
         count, *choices = table.shape
-        self.table, self.pes = table.reshape(count, -1), pes.reshape(-1)
+        self.table, self.pes = np.ascontiguousarray(table.reshape(count, -1)), np.ascontiguousarray(pes.reshape(-1))
         self.strides = np.array([int(np.prod(choices[place + 1 :])) for place in range(len(choices))])
-        self.limit, self.chunks, self.objective = limit, chunks, objective
+        self.limit, self.chunks, self.objective = limit, chunks, parse_objective(objective)
         self.sizes = np.array(choices * chunks + [chunks] * count)
         self.chunk = np.concatenate([np.repeat(np.arange(chunks), len(choices)), np.full(count, -1)])
         self.ordered = np.array([*list(ordered) * chunks, *[False] * count])
@@ -122,70 +190,25 @@ class TableProblem:
 
     def evaluate(self, rows: np.ndarray) -> Figures:
         """Look every unit up and sum by chunk; the excess is log(PEs / limit) above the limit."""
-        samples, count = len(rows), len(self.table)
-        code = rows[:, :-count].reshape(samples, self.chunks, -1) @ self.strides  # (S, P)
-        place = rows[:, -count:] + self.chunks * np.arange(samples)[:, None]  # (S, U), chunks numbered through all designs
-        cycles = self.table[np.arange(count), code.reshape(-1)[place]]
-        chunk_cycles = np.bincount(place.reshape(-1), cycles.reshape(-1), samples * self.chunks).astype(np.int64)
-        chunk_cycles = chunk_cycles.reshape(samples, self.chunks)
-        dsp = np.where(chunk_cycles > 0, self.pes[code], 0).sum(axis=1)
+        chunk_cycles, dsp = np.zeros((len(rows), self.chunks), np.int64), np.zeros(len(rows), np.int64)
+        _look_up(rows, self.table, self.strides, self.pes, chunk_cycles, dsp)
         excess = np.log(np.maximum(dsp, self.limit) / self.limit)
         return figures(chunk_cycles, excess, dsp <= self.limit, dsp, self.objective)
 
 
-class PairMemory:
-    """Cycles of (unit, chunk) pairs seen before. A slot of the table holds the pair that came last: nothing is approximate.
-
-    A pair is known by a number: the unit's, times the codes of the chunk's choices that decide about cycles, in mixed radix.
-    """
-
-    CHOICES = ("interconnect", "rows", "columns", "order", "tm", "tn", "tr", "tc", "weights")
-    BITS = 17  # of the table's size
-
-    def __init__(self, space: Space):
-        self.columns = np.array([[space.column(chunk, key) for key in self.CHOICES] for chunk in range(space.chunks)])
-        sizes = [len(space.choices[key]) for key in self.CHOICES]
-        self.radix = np.array([int(np.prod(sizes[place + 1 :])) for place in range(len(sizes))])
-        self.rates = space.board.bytes_per_cycle + 1
-        self.codes = int(np.prod(sizes)) * self.rates
-        self.units: dict[tuple[int, ...], int] = {}
-        self.keys = np.full(1 << self.BITS, -1)
-        self.cycles = np.zeros(1 << self.BITS, np.int64)
-
-    def number(self, units: UnitArrays) -> np.ndarray:
-        """A number for each unit, the same for the same shape and bits, int64 (U,)."""
-        rows = zip(*(column.tolist() for column in vars(units).values()), strict=True)
-        return np.array([self.units.setdefault(row, len(self.units)) for row in rows])
-
-    def pairs(self, numbers: np.ndarray, indices: np.ndarray, chunks: ChunkArrays, allocation: np.ndarray) -> np.ndarray:
-        """The key of every unit (U,) on its chunk in every design, (S, U)."""
-        code = (indices[:, self.columns] @ self.radix) * self.rates + chunks.bytes_per_cycle  # (S, P)
-        return numbers * self.codes + np.take_along_axis(code, allocation, axis=1)
-
-    def place(self, keys: np.ndarray) -> np.ndarray:
-        """Where in the table keys belong: the upper bits of a multiplicative hash."""
-        return (keys.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(64 - self.BITS)).astype(np.int64)
-
-
-class RememberingEvaluator(Evaluator):
-    """The evaluator of a3cs_hw, asking the predictor for pairs that the memory does not hold."""
-
-    def __init__(self, space: Space, units: Sequence[Unit], bits: Mapping[str, Bits] | None, memory: PairMemory):
-        super().__init__(space, units, bits)
-        self.memory = memory
-        self.numbers = memory.number(self.arrays)
-
-    def _cycles(self, indices: np.ndarray, chunks: ChunkArrays, allocation: np.ndarray) -> np.ndarray:
-        memory = self.memory
-        keys = memory.pairs(self.numbers, indices, chunks, allocation)
-        place = memory.place(keys)
-        cycles = memory.cycles[place]
-        missing = memory.keys[place] != keys
-        if missing.any():
-            _, first, back = np.unique(keys[missing], return_index=True, return_inverse=True)
-            sample, unit = (index[first] for index in np.nonzero(missing))
-            found = self.pair_cycles(unit, chunks.take((sample, allocation[sample, unit])))
-            memory.keys[place[sample, unit]] = keys[sample, unit]
-            memory.cycles[place[sample, unit]] = found
-            cycles[missing] = found[back]
-        return cycles
+@jit
+def _look_up(rows, table, strides, pes, chunk_cycles, dsp):
+    """Cycles of every chunk (S, P) and PEs of those in use (S,), added to zeros. table (U, designs of a chunk)."""
+    units, fields, chunks = len(table), len(strides), chunk_cycles.shape[1]
+    code = np.zeros(chunks, np.int64)
+    for s in range(len(rows)):
+        row = rows[s]
+        for chunk in range(chunks):
+            code[chunk] = 0
+            for field in range(fields):
+                code[chunk] += row[chunk * fields + field] * strides[field]
+        for unit in range(units):
+            chunk = row[chunks * fields + unit]
+            if chunk_cycles[s, chunk] == 0:
+                dsp[s] += pes[code[chunk]]
+            chunk_cycles[s, chunk] += table[unit, code[chunk]]

@@ -1,22 +1,29 @@
 """The evaluation of many designs at once: cycles, resources, and by how much each limit is exceeded.
 
 This is what a search engine calls: index vectors of space.py in, arrays out, the same figures as predictor.py and
-resources.py for each design on its own.
+resources.py for each design on its own. Where Numba is installed, compiled.py does the same design by design.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from a3cs_hw.arrays import ChunkArrays, UnitArrays, unit_arrays
-from a3cs_hw.population import pair_costs
+from a3cs_hw.memory import PairMemory
+from a3cs_hw.population import CHANGES, pair_costs
 from a3cs_hw.resources import LUTRAM_BITS, SHAPES
-from a3cs_hw.space import PARTS, Space, divide_bandwidth
+from a3cs_hw.space import PARTS, PLAIN, Space, divide_bandwidth
 from a3cs_hw.template import INTERCONNECTS, ORDERS, Bits, default_bits
 from a3cs_hw.units import Unit
+
+try:
+    from a3cs_hw import compiled
+except ImportError:  # without Numba: NumPy
+    compiled = None  # type: ignore[assignment]
 
 Array = np.ndarray
 
@@ -70,21 +77,37 @@ class Evaluator:
     """Evaluates index vectors of a space on one network: evaluator(indices) -> Evaluation.
 
     units: the network, each unit's name a slot of the space. bits: by unit name, default 16-bit words with 8-bit frames.
+    memory: of pairs seen before; hand the same one to the evaluators of many networks of this space. in_numpy: do without
+    compiled code even where it is there.
     """
 
-    def __init__(self, space: Space, units: Sequence[Unit], bits: Mapping[str, Bits] | None = None) -> None:
+    def __init__(
+        self, space: Space, units: Sequence[Unit], bits: Mapping[str, Bits] | None = None, memory: PairMemory | None = None,
+        in_numpy: bool = False,
+    ) -> None:  # fmt: skip
         bits = bits or default_bits(units)
-        self.space, self.units = space, list(units)
+        self.space, self.units, self.memory = space, list(units), memory or PairMemory(space)
         self.arrays = unit_arrays(self.units, [bits[unit.name] for unit in units])
+        self.numbers = self.memory.numbers(self.arrays)
         self.columns = np.array([space.slot_column(unit.name) for unit in units])
-        self.eight_bit = (self.arrays.x_bits <= 8) & (self.arrays.w_bits <= 8)  # (U,)
+        self.narrow = (self.arrays.x_bits <= 8) & (self.arrays.w_bits <= 8)  # (U,)
         self.tables = {key: np.array(_numbers(key, values)) for key, values in space.choices.items()}
         board = space.board
         self.limits = (board.dsp, board.bram18, board.bytes_per_cycle)
+        self.native = None if in_numpy or compiled is None else _native_arguments(self)
 
     def __call__(self, indices: Array) -> Evaluation:
         """Figures of the designs of index vectors (S, M), as `Space.design_from(vector, units)` makes them."""
         indices = np.asarray(indices)
+        if self.native is None:
+            return self._in_numpy(indices)
+        found = Found.empty(len(indices), self.space.chunks, len(self.units))
+        compiled.evaluate(indices, *self.native, found)
+        return Evaluation(
+            found.unit_cycles, found.chunk_cycles, *found.resources.T, found.buffer_use, found.possible, self.limits
+        )
+
+    def _in_numpy(self, indices: Array) -> Evaluation:
         allocation = indices[:, self.columns]  # (S, U)
         member = allocation[:, None, :] == np.arange(self.space.chunks)[:, None]  # (S, P, U)
         used = member.any(axis=2)
@@ -95,12 +118,12 @@ class Evaluator:
         cycles = self._cycles(indices, chunks, allocation)
         needs = _resident_needs(chunks, self.arrays, member)
         use, possible = _buffers(units, pairs, np.take_along_axis(needs, allocation, axis=1).reshape(-1))
-        eight = (~member | self.eight_bit).all(axis=2)
+        narrow = (~member | self.narrow).all(axis=2)
         pes = chunks.rows * chunks.columns
         return Evaluation(
             unit_cycles=cycles,
             chunk_cycles=(member * cycles[:, None, :]).sum(axis=2),
-            dsp=(used * np.where(eight, (pes + 1) // 2, pes)).sum(axis=1),
+            dsp=(used * np.where(narrow, (pes + 1) // 2, pes)).sum(axis=1),
             bram=(used * (chunks.input_bram + chunks.weight_bram + chunks.output_bram)).sum(axis=1),
             bandwidth=(used * chunks.bytes_per_cycle).sum(axis=1) * (not self.space.ideal_memory),
             buffer_use=use.reshape(samples, count),
@@ -109,11 +132,22 @@ class Evaluator:
         )
 
     def _cycles(self, indices: Array, chunks: ChunkArrays, allocation: Array) -> Array:
-        """Cycles of every unit on the chunk that it is allocated to, (S, U). A subclass may remember what it has seen."""
-        samples, units = (index.reshape(-1) for index in np.indices(allocation.shape))
-        return self.pair_cycles(units, chunks.take((samples, allocation.reshape(-1)))).reshape(allocation.shape)
+        """Cycles of every unit on the chunk that it is allocated to, (S, U): remembered, or the predictor's."""
+        memory = self.memory
+        keys = memory.pairs(self.numbers, indices, chunks, allocation)
+        place = memory.place(keys)
+        cycles = memory.cycles[place]
+        missing = memory.keys[place] != keys
+        if missing.any():
+            _, first, back = np.unique(keys[missing], return_index=True, return_inverse=True)
+            sample, unit = (index[first] for index in np.nonzero(missing))
+            found = self._pair_cycles(unit, chunks.take((sample, allocation[sample, unit])))
+            memory.keys[place[sample, unit]] = keys[sample, unit]
+            memory.cycles[place[sample, unit]] = found
+            cycles[missing] = found[back]
+        return cycles
 
-    def pair_cycles(self, units: Array, chunks: ChunkArrays) -> Array:
+    def _pair_cycles(self, units: Array, chunks: ChunkArrays) -> Array:
         """Cycles of the units numbered `units` on these chunks, one each: int64 (B,)."""
         return pair_costs(self.arrays.take(units), chunks, self.space.ideal_memory, self.space.fill).cycles
 
@@ -132,6 +166,78 @@ class Evaluator:
             resident=value["weights"],
             bytes_per_cycle=divide_bandwidth(value["share"], used, self.space.board.bytes_per_cycle),
         )
+
+
+class Found(NamedTuple):
+    """What compiled.evaluate fills in: the arrays of an Evaluation; resources are DSP, BRAM18 and bytes a cycle."""
+
+    unit_cycles: Array
+    chunk_cycles: Array
+    resources: Array
+    buffer_use: Array
+    possible: Array
+
+    @classmethod
+    def empty(cls, samples: int, chunks: int, units: int) -> Found:
+        """Arrays for so many designs."""
+        shapes = ((samples, units), np.int64), ((samples, chunks), np.int64), ((samples, 3), np.int64)
+        return cls(*(np.empty(*each) for each in (*shapes, ((samples, units), np.float64), ((samples, units), np.bool_))))
+
+
+class _Network(NamedTuple):
+    """units (U, 17) in the columns of compiled.py; slots, numbers of the memory, and whether words are 8-bit, (U,)."""
+
+    units: Array
+    slots: Array
+    numbers: Array
+    narrow: Array
+
+
+class _Tables(NamedTuple):
+    """A space for compiled.py: values of every parameter (F, choices), where those that it reads stand, and constants."""
+
+    choices: Array
+    places: Array
+    radix: Array
+    splits: Array
+    parts: int
+    split: int
+    share: int
+    chunks: int
+    bytes_per_cycle: int
+    ideal: bool
+    fill: int
+    shapes: Array
+    lutram: int
+    changes: Array
+
+
+class _Memory(NamedTuple):
+    """A PairMemory for compiled.py."""
+
+    keys: Array
+    cycles: Array
+    codes: int
+    shift: np.uint64
+
+
+def _native_arguments(evaluator: Evaluator) -> tuple[_Network, _Tables, _Memory]:
+    """The network, the space and the memory as compiled.evaluate takes them."""
+    space, memory, arrays = evaluator.space, evaluator.memory, evaluator.arrays
+    columns = ("M", "N", "R", "C", "H", "W", "K", "S", "pad", "x_bits", "w_bits", "y_bits", "acc_bits", "residual_bits")
+    units = np.stack([getattr(arrays, name) for name in (*columns, "weight_words", "depthwise", "residual")], axis=1)
+    network = _Network(units.astype(np.int64), evaluator.columns, evaluator.numbers, evaluator.narrow.astype(np.int64))
+    keys = list(space.choices)
+    choices = np.zeros((len(keys), max(map(len, space.choices.values()))), np.int64)
+    for place, key in enumerate(keys):
+        values = evaluator.tables[key]
+        choices[place, : len(values)] = values if values.ndim == 1 else 0
+    tables = _Tables(
+        choices, np.array([keys.index(key) for key in (*PLAIN, "bram")]), np.append(memory.radix, 0), evaluator.tables["split"],
+        PARTS, keys.index("split"), keys.index("share"), space.chunks, space.board.bytes_per_cycle, space.ideal_memory,
+        space.fill, np.array(SHAPES), LUTRAM_BITS, CHANGES,
+    )  # fmt: skip
+    return network, tables, _Memory(memory.keys, memory.cycles, memory.codes, np.uint64(64 - memory.BITS))
 
 
 def _numbers(key: str, values: Sequence) -> list:

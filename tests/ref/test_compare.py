@@ -66,11 +66,11 @@ def test_layer_chunks_ignore_the_slots():
     figures, same = problem.evaluate(start[None]), problem.evaluate(moved[None])
     assert (
         figures.feasible[0]
-        and figures.cycles[0] == same.cycles[0]
+        and figures.value[0] == same.value[0]
         and np.array_equal(moved[problem.slots], problem.slots - problem.slots[0])
     )
     assert not np.isin(problem.slots, problem.active).any()
-    assert figures.cycles[0] == predict(task.units, problem.space.design_from(start, task.units)).epoch
+    assert figures.value[0] == predict(task.units, problem.space.design_from(start, task.units)).epoch
 
 
 def test_dram_bytes_by_hand():

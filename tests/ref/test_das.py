@@ -7,20 +7,22 @@ import pytest
 from partition_oracle import optimum
 from search_cases import das, every_design, tiny_problem
 
-from a3cs_ref.search import search_baselines
+from a3cs_hw.files import UserError
 from a3cs_ref.search.das import Das, SearchConfig, entropy_gradient, literal_gradient, softmax
-from a3cs_ref.search.moves import DRAWS, Moves
+from a3cs_ref.search.methods import METHODS
+from a3cs_ref.search.moves import DRAWS, SEVERAL, Moves
 from a3cs_ref.search.problem import NORM
 from a3cs_ref.search.problems import PROBLEMS, REFERENCES
+from a3cs_ref.search.search_baselines import exhaustive
 from a3cs_ref.search.trial import Trial
 
-RIVALS = {
-    "random": search_baselines.random_search,
-    "evolution": search_baselines.evolution,
-    "annealing": search_baselines.annealing,
-    "annealing_plain": search_baselines.annealing_plain,
-    "cem": search_baselines.cross_entropy,
-}
+RIVALS = {name: method for name, method in METHODS.items() if name != "das"}
+
+
+def rivals(name, problem, evaluations, seeds):
+    """Values that the searches of a rival come to, one a seed."""
+    rngs = [np.random.default_rng(seed) for seed in range(seeds)]
+    return [trial.value for trial in RIVALS[name](problem, evaluations, rngs)]
 
 
 @pytest.fixture
@@ -39,7 +41,7 @@ def test_a_table_problem_is_what_it_says(rng):
         chunks, slots = row[:2], row[2:]
         cycles = [sum(int(table[u, chunks[k]]) for u in range(3) if slots[u] == k) for k in range(2)]
         dsp = sum(int(problem.pes[chunks[k]]) for k in range(2) if k in slots)
-        assert (found.chunk_cycles[sample].tolist(), found.cycles[sample], found.dsp[sample]) == (cycles, max(cycles), dsp)
+        assert (found.chunk_cycles[sample].tolist(), found.value[sample], found.dsp[sample]) == (cycles, max(cycles), dsp)
         assert found.feasible[sample] == (dsp <= problem.limit)
         assert found.excess[sample] == pytest.approx(max(0.0, math.log(dsp / problem.limit)))
         assert found.smooth[sample] == pytest.approx(math.log(sum(c**NORM for c in cycles)) / NORM)
@@ -63,14 +65,14 @@ def test_the_oracle_agrees_with_enumeration(rng):
     for _ in range(5):
         problem = tiny_problem(rng, units=4, choices=3, chunks=2, limit=4)
         found = problem.evaluate(every_design(problem))
-        assert optimum(problem.table, problem.pes, problem.limit, 2) == found.cycles[found.feasible].min()
+        assert optimum(problem.table, problem.pes, problem.limit, 2) == found.value[found.feasible].min()
 
 
 def test_das_beats_random_search_clearly():
     """DAS on problem A is hardly better than sampling at equal budget."""
     problem = PROBLEMS["A"]()
-    ours = [das(problem, 10_000, seed).cycles for seed in range(3)]
-    random = [search_baselines.random_search(problem, 10_000, np.random.default_rng(seed)).cycles for seed in range(3)]
+    ours = [das(problem, 10_000, seed).value for seed in range(3)]
+    random = rivals("random", problem, 10_000, 3)
     assert np.median(ours) < 1.03 * REFERENCES["A"] and np.median(ours) < 0.82 * np.median(random)
     assert min(ours) >= REFERENCES["A"]
 
@@ -80,7 +82,7 @@ def test_das_reaches_the_gaps_that_are_claimed():
     """At 10^4 evaluations DAS is farther from the optimum than documented (medians over 10 seeds)."""
     for name, limit in (("A", 0.025), ("BR", 0.06), ("BG", 0.09)):
         problem = PROBLEMS[name]()
-        cycles = [das(problem, 10_000, seed).cycles for seed in range(10)]
+        cycles = [das(problem, 10_000, seed).value for seed in range(10)]
         assert np.median(cycles) / REFERENCES[name] - 1 <= limit, name
 
 
@@ -91,28 +93,40 @@ def test_das_counts_every_evaluation(form):
     trial = das(problem, 1000, das_form=form)
     assert trial.count == 1000
     figures = problem.evaluate(trial.best[None])
-    assert figures.feasible[0] and figures.cycles[0] == trial.cycles == min(trial.points.values())
+    assert figures.feasible[0] and figures.value[0] == trial.value == min(trial.points.values())
 
 
 @pytest.mark.parametrize("name", RIVALS)
 def test_rivals_keep_their_budget_and_their_best(name):
-    """A rival is measured with another budget, or with a design that does not fit."""
+    """A rival is measured with another budget, with a design that does not fit, or its searches are not its generators'."""
     problem = PROBLEMS["A"]()
-    trial = RIVALS[name](problem, 700, np.random.default_rng(0))
-    assert trial.count == 700
-    figures = problem.evaluate(trial.best[None])
-    assert figures.feasible[0] and figures.cycles[0] == trial.cycles
-    again = RIVALS[name](problem, 700, np.random.default_rng(0))
-    assert again.history == trial.history
+    trials = RIVALS[name](problem, 700, [np.random.default_rng(seed) for seed in (0, 1, 0)])
+    for trial in trials:
+        assert trial.count == 700
+        figures = problem.evaluate(trial.best[None])
+        assert figures.feasible[0] and figures.value[0] == trial.value
+        assert [value for _, value in trial.history] == sorted({value for _, value in trial.history}, reverse=True)
+    assert trials[0].history == trials[2].history != trials[1].history
+    (alone,) = RIVALS[name](problem, 700, [np.random.default_rng(1)])
+    assert alone.history == trials[1].history
 
 
 @pytest.mark.parametrize("name", ["evolution", "annealing", "cem"])
 def test_rivals_are_worth_beating(name):
     """A rival is broken: it does no better than random search with the same budget."""
     problem = PROBLEMS["A"]()
-    rival = [RIVALS[name](problem, 4000, np.random.default_rng(seed)).cycles for seed in range(3)]
-    random = [search_baselines.random_search(problem, 4000, np.random.default_rng(seed)).cycles for seed in range(3)]
-    assert np.median(rival) < 0.95 * np.median(random)
+    assert np.median(rivals(name, problem, 4000, 3)) < 0.95 * np.median(rivals("random", problem, 4000, 3))
+
+
+def test_exhaustive_search_sees_every_design(rng):
+    """A design is left out or counted twice, or a space that is too large is begun."""
+    problem = tiny_problem(rng, units=3, choices=3, chunks=2)
+    found = problem.evaluate(every_design(problem))
+    trial, again = exhaustive(problem, 10_000, [rng, rng])
+    assert trial is again and trial.count == len(found.value)
+    assert trial.value == found.value[found.feasible].min()
+    with pytest.raises(UserError, match="72 designs are more than 71 evaluations"):
+        exhaustive(problem, 71, [rng])
 
 
 def test_literal_gradient_in_expectation(rng):
@@ -167,16 +181,17 @@ def test_moves_stay_in_the_space(name, rng):
     problem = PROBLEMS[name]()
     moves, kinds = Moves(problem), set()
     phi = rng.normal(size=(len(problem.sizes), int(problem.sizes.max())))
-    row = rng.integers(0, problem.sizes).tolist()
-    for _ in range(500):
-        u = rng.random(DRAWS).tolist()
-        new, m = moves.propose(row, int(rng.integers(-1, problem.chunks)), phi, 0.1, rng.gumbel(size=phi.shape[1]), u)
-        changed = [place for place in range(len(row)) if new[place] != row[place]]
-        assert all(0 <= new[place] < problem.sizes[place] for place in changed)
-        assert set(changed) <= set(problem.active.tolist())
-        assert m < 0 or changed == [m]
-        kinds.add((m < 0, len(changed)))
-        row = new
+    rows, warm = rng.integers(0, problem.sizes, (10, len(problem.sizes))), np.full(10, 0.1)
+    for _ in range(60):
+        u, noise = rng.random((10, DRAWS)), rng.gumbel(size=(10, phi.shape[1]))
+        new, moved = moves.propose(rows, rng.integers(-1, problem.chunks, 10), phi, warm, noise, u)
+        assert ((0 <= new) & (new < problem.sizes)).all()
+        for before, after, m in zip(rows, new, moved, strict=True):
+            changed = np.flatnonzero(before != after).tolist()
+            assert set(changed) <= set(problem.active.tolist())
+            assert m == SEVERAL or changed == [m]
+            kinds.add((m == SEVERAL, len(changed)))
+        rows = new
     assert {(False, 1), (True, 2)} <= kinds
 
 
@@ -185,15 +200,17 @@ def test_designs_change_places_when_that_suits_both(rng):
     problem = tiny_problem(rng)
     search = Das(problem.sizes, SearchConfig(), rng, hands=4)
     search.take_in_hand(Trial(problem), np.zeros(4, np.int64))
-    search.hands, search.costs, search.slowest = [[1], [2], [3], [4]], [1.0, 2.0, 3.0, 4.0], [1, 2, 3, 4]
-    search._exchange([0.1, 0.05, 0.02, 0.01])
-    assert search.hands == [[2], [3], [4], [1]] and search.costs == [2.0, 3.0, 4.0, 1.0] and search.slowest == [2, 3, 4, 1]
-    search.costs = [900.0, 800.0, 700.0, 600.0]
-    search._exchange([0.1, 0.05, 0.02, 0.01])
-    assert search.costs == [900.0, 800.0, 700.0, 600.0]
+    search.hands, search.costs = np.array([[1], [2], [3], [4]]), np.array([1.0, 2.0, 3.0, 4.0])
+    search.slowest, ladder = np.array([1, 2, 3, 4]), np.array([0.1, 0.05, 0.02, 0.01])
+    search._exchange(ladder)
+    assert search.hands.tolist() == [[2], [3], [4], [1]] and search.costs.tolist() == [2.0, 3.0, 4.0, 1.0]
+    assert search.slowest.tolist() == [2, 3, 4, 1]
+    search.costs = np.array([900.0, 800.0, 700.0, 600.0])
+    search._exchange(ladder)
+    assert search.costs.tolist() == [900.0, 800.0, 700.0, 600.0]
 
 
 def test_one_chunk_and_one_unit_can_be_searched(rng):
     """The smallest problems break the moves."""
     problem = tiny_problem(rng, units=1, choices=4, chunks=1, limit=2)
-    assert das(problem, 60).cycles == problem.table[0, :2].min()
+    assert das(problem, 60).value == problem.table[0, :2].min()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from search_cases import random_agent
 
+from a3cs_hw.memory import PairMemory
 from a3cs_hw.predictor import predict
 from a3cs_hw.space import Space
 from a3cs_hw.template import ZC706, default_bits
@@ -11,7 +12,7 @@ from a3cs_ref.nn.cells import agent_units, all_slots
 from a3cs_ref.nn.vanilla import vanilla_units
 from a3cs_ref.search.accelerator_search import search_design
 from a3cs_ref.search.das import SearchConfig
-from a3cs_ref.search.problem import DesignProblem, PairMemory
+from a3cs_ref.search.problem import DesignProblem
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def test_remembered_cycles_know_word_sizes(rng):
     memory, row = PairMemory(space), space.sample(rng)
     for bits in (default_bits(units), default_bits(units, word=8)):
         found = DesignProblem(space, units, bits, memory=memory).evaluate(row)
-        assert found.cycles[0] == predict(units, space.design_from(row[0], units), bits).epoch
+        assert found.value[0] == predict(units, space.design_from(row[0], units), bits).epoch
 
 
 def test_empty_slots_and_registers_are_left_alone(rng):

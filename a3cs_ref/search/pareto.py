@@ -1,0 +1,43 @@
+"""`a3cs accelerate --pareto`: the most frames a second for every number of DSP slices, from searches under several limits."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+from a3cs_hw.files import UserError
+from a3cs_hw.template import Board
+from a3cs_ref.progress import say
+
+LIMITS = 8  # searches, each under so many eighths of the board's DSP slices
+COLUMNS = ("DSP", "FPS", "epoch")
+
+Point = list[float]  # [DSP, FPS]
+
+
+def pareto_points(board: Board, search: Callable[[Board], Sequence[Point]]) -> list[Point]:
+    """[DSP, FPS] of designs met by searches under a rising limit of DSP slices. search: the points of one on a board.
+
+    UserError when nothing fits under any limit.
+    """
+    points: list[Point] = []
+    reason = ""
+    for part in range(1, LIMITS + 1):
+        limited = dataclasses.replace(board, name=f"{board.name}, limited", dsp=board.dsp * part // LIMITS)
+        say(f"searching with {limited.dsp} DSP")
+        try:
+            points += search(limited)
+        except UserError as error:  # a small board may hold nothing
+            reason = str(error)
+    if not points:
+        raise UserError(reason)
+    return points
+
+
+def pareto_front(points: Sequence[Sequence[float]]) -> list[Point]:
+    """Of [DSP, FPS] points those that no other one beats in both: DSP and FPS rise."""
+    front: list[Point] = []
+    for dsp, fps in sorted(map(list, points), key=lambda point: (point[0], -point[1])):
+        if not front or fps > front[-1][1]:
+            front.append([dsp, fps])
+    return front
