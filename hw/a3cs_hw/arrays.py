@@ -72,6 +72,9 @@ class ChunkArrays(_Arrays):
     output_bram: Array
     bytes_per_cycle: Array
     resident: Array  # bool
+    input_registers: Array
+    weight_registers: Array
+    output_registers: Array
 
     def lanes(self, loop: str) -> Array:
         """How many iterations of one of the loops k, m, n, r, c the PE arrays do at once."""

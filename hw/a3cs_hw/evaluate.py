@@ -15,6 +15,9 @@ import numpy as np
 from a3cs_hw.arrays import ChunkArrays, UnitArrays, unit_arrays
 from a3cs_hw.memory import PairMemory
 from a3cs_hw.population import CHANGES, pair_costs
+from a3cs_hw.population_energy import pair_accesses, relative_energy
+from a3cs_hw.population_fabric import design_fabric
+from a3cs_hw.population_resources import bank_bram, banks, tile_words
 from a3cs_hw.resources import LUTRAM_BITS, SHAPES
 from a3cs_hw.space import PARTS, PLAIN, Space, divide_bandwidth
 from a3cs_hw.template import INTERCONNECTS, ORDERS, Bits, default_bits
@@ -109,8 +112,8 @@ class Evaluator:
 
     def _in_numpy(self, indices: Array) -> Evaluation:
         allocation = indices[:, self.columns]  # (S, U)
-        member = allocation[:, None, :] == np.arange(self.space.chunks)[:, None]  # (S, P, U)
-        used = member.any(axis=2)
+        member = self._member(allocation)
+        used = np.any(member, axis=2)
         chunks = self._chunks(indices, used)  # (S, P)
         samples, count = allocation.shape
         pairs = chunks.take((np.repeat(np.arange(samples), count), allocation.reshape(-1)))  # (S U,)
@@ -130,6 +133,26 @@ class Evaluator:
             possible=possible.reshape(samples, count),
             limits=self.limits,
         )
+
+    def energy(self, indices: Array) -> Array:
+        """Relative energy of one frame on the designs of index vectors (S, M), as DesignCost.energy says: float64 (S,)."""
+        indices = np.asarray(indices)
+        allocation = indices[:, self.columns]  # (S, U)
+        chunks = self._chunks(indices, np.any(self._member(allocation), axis=2))  # (S, P)
+        samples, units = (index.reshape(-1) for index in np.indices(allocation.shape))
+        accesses = pair_accesses(self.arrays.take(units), chunks.take((samples, allocation.reshape(-1))))  # (7, S U)
+        return relative_energy(accesses.reshape(-1, *allocation.shape).sum(axis=2))
+
+    def fabric(self, indices: Array) -> tuple[Array, Array]:
+        """Estimated LUTs and flip-flops of the designs of index vectors (S, M), as DesignCost.fabric says: int64 (S,) each."""
+        indices = np.asarray(indices)
+        member = self._member(indices[:, self.columns])
+        lut, ff = design_fabric(self.arrays, self._chunks(indices, np.any(member, axis=2)), member)
+        return lut, ff
+
+    def _member(self, allocation: Array) -> Array:
+        """Whether a chunk runs a unit, (S, P, U), from each unit's chunk (S, U)."""
+        return allocation[:, None, :] == np.arange(self.space.chunks)[:, None]
 
     def _cycles(self, indices: Array, chunks: ChunkArrays, allocation: Array) -> Array:
         """Cycles of every unit on the chunk that it is allocated to, (S, U): remembered, or the predictor's."""
@@ -157,6 +180,7 @@ class Evaluator:
         choice = indices[:, : fields * chunks].reshape(len(indices), chunks, fields)
         value = {key: self.tables[key][choice[:, :, place]] for place, key in enumerate(self.space.choices)}
         bram = value["bram"][:, :, None] * value["split"] // PARTS  # (S, P, 3)
+        registers = value["registers"][:, :, None] * value["register_split"] // PARTS  # (S, P, 3)
         plain = {key: value[key] for key in ("rows", "columns", "interconnect", "tm", "tn", "tr", "tc", "order")}
         return ChunkArrays(
             **plain,
@@ -165,6 +189,9 @@ class Evaluator:
             output_bram=bram[:, :, 2],
             resident=value["weights"],
             bytes_per_cycle=divide_bandwidth(value["share"], used, self.space.board.bytes_per_cycle),
+            input_registers=registers[:, :, 0],
+            weight_registers=registers[:, :, 1],
+            output_registers=registers[:, :, 2],
         )
 
 
@@ -248,43 +275,21 @@ def _numbers(key: str, values: Sequence) -> list:
     return [value == "resident" for value in values] if key == "weights" else list(values)
 
 
-def _banks(chunks: ChunkArrays) -> tuple[Array, Array, Array]:
-    """Banks of the three buffers: resources.banks for arrays."""
-    rows, columns = chunks.rows, chunks.columns
-    pes, kind = rows * columns, chunks.interconnect
-    m_n, m_c = kind == INTERCONNECTS.index("m_n"), kind == INTERCONNECTS.index("m_c")
-    return (
-        np.where(m_n | m_c, columns, pes),
-        np.where(m_n, pes, rows),
-        np.where(m_n, rows, np.where(m_c, pes, columns)),
-    )
-
-
-def _bank_bram(width: Array, depth: Array) -> Array:
-    """BRAM18 of banks: resources.bank_bram for arrays."""
-    blocks = [-(-width // w) * -(-depth // d) for w, d in SHAPES]
-    return np.where(width * depth <= LUTRAM_BITS, 0, np.minimum(np.minimum(blocks[0], blocks[1]), blocks[2]))
-
-
 def _resident_needs(chunks: ChunkArrays, units: UnitArrays, member: Array) -> Array:
     """BRAM18 of weight buffers that hold all weights of their units, (S, P): resources.resident_bram for arrays."""
-    count = _banks(chunks)[1]
+    count = banks(chunks)[1]
     depth = (member * -(-units.weight_words // count[:, :, None])).sum(axis=2)
-    return count * _bank_bram((member * units.w_bits).max(axis=2), depth)
+    return count * bank_bram((member * units.w_bits).max(axis=2), depth)
 
 
 def _buffers(units: UnitArrays, chunks: ChunkArrays, resident: Array) -> tuple[Array, Array]:
     """Of pairs (B,): the largest need / share of the three buffers, and whether no need exceeds its share."""
-    tm, tn = np.minimum(chunks.tm, units.M), np.minimum(chunks.tn, units.N)
-    tr, tc = np.minimum(chunks.tr, units.R), np.minimum(chunks.tc, units.C)
-    box = ((tr - 1) * units.S + units.K) * ((tc - 1) * units.S + units.K)
-    words = (np.where(units.depthwise, tm, tn) * box, tm * tn * units.K**2, tm * tr * tc)
     shares = (chunks.input_bram, chunks.weight_bram, chunks.output_bram)
-    use, possible = np.zeros(len(tm)), np.ones(len(tm), bool)
+    use, possible = np.zeros(len(resident)), np.ones(len(resident), bool)
     for place, (count, width, held, share) in enumerate(
-        zip(_banks(chunks), (units.x_bits, units.w_bits, units.acc_bits), words, shares, strict=True)
+        zip(banks(chunks), (units.x_bits, units.w_bits, units.acc_bits), tile_words(units, chunks), shares, strict=True)
     ):
-        need = 2 * count * _bank_bram(width, -(-held // count))
+        need = 2 * count * bank_bram(width, -(-held // count))
         if place == 1:
             need = np.where(chunks.resident, resident, need)
         use = np.maximum(use, need / np.maximum(share, 1))
