@@ -24,8 +24,8 @@ from a3cs_hw.draw import draw_fps_dsp, save_png
 from a3cs_hw.resources import bank_bram
 from a3cs_hw.template import ZC706, Bits, default_bits
 from a3cs_hw.units import Unit
-from a3cs_ref.nn.cells import agent_units
 from a3cs_ref.nn.build import network_units
+from a3cs_ref.nn.cells import agent_units
 from a3cs_ref.rng import generator
 from a3cs_ref.search.accelerator_search import search_design
 from a3cs_ref.search.compare import Row, Task, a3cs, builder
@@ -35,8 +35,8 @@ from a3cs_ref.search.problems import ACTIONS, AGENT
 NETWORKS = ("vanilla", "resnet14", "resnet20", "resnet38", "resnet74", "demo")
 SLICE = 10_000  # evaluations of a search of the picture
 HEAD = (
-    "network", "accelerator", "FPS", "closed-loop FPS", "epoch, cycles", "x floor", "template", "DSP", "BRAM18", "DRAM bytes", "use, %",
-    "binding limit",
+    "network", "accelerator", "FPS", "closed-loop FPS", "epoch, cycles", "x floor", "template", "DSP", "BRAM18", "DRAM bytes",
+    "use, %", "binding limit",
 )  # fmt: skip
 
 
@@ -94,7 +94,7 @@ def page(results: Sequence[Result], points: Sequence[Sequence[float]], command: 
         text += [f"| {' | '.join(line)} |" for line in (HEAD, ["---"] * 2 + ["---:"] * 9 + ["---"], *rows)]
         text.append("")
     text.append("## Throughput against DSP\n")
-    text.append(f"![Pareto front of the agent](front.png)\n\n| DSP | FPS |\n|---:|---:|\n{_lines(points)}\n")
+    text += ["![Pareto front of the agent](front.png)\n", "| DSP | FPS |\n|---:|---:|\n" + _lines(points)]
     return "\n".join(text)
 
 

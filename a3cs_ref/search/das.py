@@ -24,6 +24,7 @@ relaxation. Without a baseline the penalty falls on whatever is sampled; it is k
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -96,7 +97,7 @@ class Das:
         noise = self.rng.gumbel(size=self.phi.shape)
         row = np.where(self.mask, self.phi + noise, -np.inf).argmax(axis=1)
         cost, _ = trial(row[None], WEIGHTS[0])
-        self.adam.step(self.phi, literal_gradient(self.phi, noise, self.mask, cost[0]), self.config.das_lr)
+        self.adam.step(self.phi, literal_gradient(self.phi, noise, self.sizes, cost[0]), self.config.das_lr)
 
     def _batch(self, trial: Trial, samples: int, share: float) -> None:
         """Phase 1, after `share` of it: reward the best quarter of a batch."""
@@ -165,12 +166,7 @@ class Das:
         rows, changed = self._moves_of(trial.problem).propose(self.hands[r], slowest, self.phi, ladder[r], noise, u)
         costs, found = trial(rows, WEIGHTS[1])
         _learn(self.phi, changed, self.hands[r], rows, costs - self.costs[r], self.config.das_step)
-        for hand in range(min(samples, len(self.hands))):
-            number = hand + len(self.hands) * int(costs[hand :: len(self.hands)].argmin())  # its cheapest second path
-            d = costs[number] - self.costs[hand]
-            if d <= 0 or u[number, DRAWS] < np.exp(-d / ladder[hand]):
-                self.hands[hand], self.costs[hand] = rows[number], costs[number]
-                self.slowest[hand] = found.chunk_cycles[number].argmax()
+        _accept(self.hands, self.costs, self.slowest, rows, costs, found.chunk_cycles, u, ladder)
         every = EXCHANGE * len(self.hands)
         self.proposals += samples
         if self.proposals // every != (self.proposals - samples) // every:
@@ -211,6 +207,21 @@ class Das:
 
 
 @jit
+def _accept(hands, hand_costs, slowest, rows, costs, chunk_cycles, u, ladder):
+    """Every design in hand takes its cheapest second path if d = L' - L <= 0, or else with probability exp(-d / temperature)."""
+    count = len(hands)
+    for hand in range(min(count, len(rows))):
+        best = hand
+        for number in range(hand, len(rows), count):
+            if costs[number] < costs[best]:
+                best = number
+        d = costs[best] - hand_costs[hand]
+        if d <= 0 or u[best, DRAWS] < math.exp(-d / ladder[hand]):
+            hands[hand], hand_costs[hand] = rows[best], costs[best]
+            slowest[hand] = chunk_cycles[best].argmax()
+
+
+@jit
 def _learn(phi, changed, current, other, d, step):
     """phi[m, k'] moves towards phi[m, k] - d: what was measured of the second path k' beside the path k in hand."""
     for s in range(len(changed)):
@@ -226,20 +237,30 @@ def softmax(scores: np.ndarray) -> np.ndarray:
     return weights / weights.sum(axis=-1, keepdims=True)
 
 
-def literal_gradient(
-    phi: np.ndarray, noise: np.ndarray, mask: np.ndarray, cost: np.ndarray | float, tau: float = 1.0
-) -> np.ndarray:
+@jit
+def literal_gradient(phi, noise, sizes, cost, tau=1.0):
     """d/dphi of sum_m GS_hard(phi^m) L_hat for one sample, straight through the relaxation q = softmax((phi + g) / tau).
 
-    phi, noise g (..., M, choices), mask (M, choices), cost (...). With k the sampled choice of m, GS_hard(phi^m) is q[m, k]
-    and L_hat a constant:
+    phi, noise g: float64 (M, choices), sizes: choices of every parameter (M,). With k the sampled choice of m, GS_hard(phi^m)
+    is q[m, k] and L_hat, `cost`, a constant:
         d/dphi[m, i] = L_hat q[m, k] ([i = k] - q[m, i]) / tau
     """
-    scores = np.where(mask, (phi + noise) / tau, -np.inf)
-    q = softmax(scores)
-    sampled = np.arange(phi.shape[-1]) == scores.argmax(axis=-1)[..., None]
-    of_sampled = q.max(axis=-1, keepdims=True)  # the sampled choice is the one with the highest score
-    return np.asarray(cost)[..., None, None] * of_sampled * (sampled - q) / tau
+    gradient = np.zeros_like(phi)
+    for m in range(len(sizes)):
+        highest, k = -np.inf, 0
+        for i in range(sizes[m]):
+            score = (phi[m, i] + noise[m, i]) / tau
+            if score > highest:
+                highest, k = score, i
+        total = 0.0
+        for i in range(sizes[m]):
+            gradient[m, i] = math.exp((phi[m, i] + noise[m, i]) / tau - highest)
+            total += gradient[m, i]
+        sampled = 1 / total  # q[m, k]
+        for i in range(sizes[m]):
+            q = gradient[m, i] / total
+            gradient[m, i] = cost * sampled * ((1.0 if i == k else 0.0) - q) / tau
+    return gradient
 
 
 def entropy_gradient(p: np.ndarray) -> np.ndarray:

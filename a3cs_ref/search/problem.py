@@ -78,8 +78,8 @@ class Figures:
     """Figures of S designs with P chunks.
 
     value: what is minimised, (S,): exact cycles, int64, when it is the epoch or the latency; float64 otherwise.
-    chunk_cycles: int64 (S, P); epoch: their maximum, int64 (S,). smooth: log of the value, the epoch's maximum replaced by a norm, (S,). excess: how far
-    limits are broken, 0 if none, (S,). feasible: bool (S,). dsp: int64 (S,).
+    chunk_cycles: int64 (S, P); epoch: their maximum, int64 (S,). smooth: log of the value, the epoch's maximum replaced by
+    a norm, (S,). excess: how far limits are broken, 0 if none, (S,). feasible: bool (S,). dsp: int64 (S,).
     """
 
     value: np.ndarray
@@ -151,7 +151,7 @@ class DesignProblem:
     ):  # fmt: skip
         self.evaluator = Evaluator(space, units, bits, memory)
         self.space, self.units, self.objective = space, list(units), parse_objective(objective)
-        self.sizes, self.chunks = space.sizes, space.chunks
+        self.sizes, self.chunks, self.limits = space.sizes, space.chunks, self.evaluator.limits
         keys = list(space.choices)
         self.chunk = np.concatenate([np.repeat(np.arange(space.chunks), len(keys)), np.full(len(space.slots), -1)])
         ordered = [key in CHUNK_ORDERED for key in keys]
@@ -163,11 +163,29 @@ class DesignProblem:
 
     def evaluate(self, rows: np.ndarray) -> Figures:
         """Exact figures; a unit whose tile exceeds a buffer adds to the excess by how much, and by being impossible."""
-        found = self.evaluator(rows)
-        excess = np.log(np.maximum(found.use, 1.0)).sum(axis=1) + found.impossible
-        excess += BUFFERS * np.log(np.maximum(found.buffer_use, 1.0)).mean(axis=1)
+        found, excess, feasible = self.evaluator(rows), np.empty(len(rows)), np.empty(len(rows), np.bool_)
+        _limits(found.dsp, found.bram, found.bandwidth, self.limits, found.buffer_use, found.possible, excess, feasible)
         energy = self.evaluator.energy(rows) if self.objective.energy else 1.0
-        return figures(found.chunk_cycles, excess, found.feasible, found.dsp, self.objective, energy)
+        return figures(found.chunk_cycles, excess, feasible, found.dsp, self.objective, energy)
+
+
+@jit
+def _limits(dsp, bram, bandwidth, limits, buffer_use, possible, excess, feasible):
+    """The excess of designs, sum max(0, log(use / limit)) + share of impossible units + BUFFERS x mean log(need / share), and
+    whether it is none, into (S,)."""
+    units = buffer_use.shape[1]
+    for s in range(len(dsp)):
+        total, fits = 0.0, True
+        for use, limit in ((dsp[s], limits[0]), (bram[s], limits[1]), (bandwidth[s], limits[2])):
+            if use > limit:
+                total, fits = total + math.log(use / limit), False
+        missing, needs = 0, 0.0
+        for u in range(units):
+            if not possible[s, u]:
+                missing, fits = missing + 1, False
+            if buffer_use[s, u] > 1:
+                needs += math.log(buffer_use[s, u])
+        excess[s], feasible[s] = total + missing / units + BUFFERS * needs / units, fits
 
 
 class TableProblem:
@@ -180,7 +198,7 @@ class TableProblem:
         self, table: np.ndarray, pes: np.ndarray, limit: int, chunks: int, ordered: Sequence[bool], objective: str = "fps"
     ):  # fmt: skip
         count, *choices = table.shape
-        self.table, self.pes = np.ascontiguousarray(table.reshape(count, -1)), np.ascontiguousarray(pes.reshape(-1))
+        self.table, self.pes = table.reshape(count, -1), np.ascontiguousarray(pes).reshape(-1)
         self.strides = np.array([int(np.prod(choices[place + 1 :])) for place in range(len(choices))])
         self.limit, self.chunks, self.objective = limit, chunks, parse_objective(objective)
         self.sizes = np.array(choices * chunks + [chunks] * count)

@@ -133,7 +133,8 @@ def literal(problem: Problem, evaluations: int, rngs: Rngs) -> list[Trial]:
         noise = np.stack([rng.gumbel(size=mask.shape) for rng in rngs])
         rows = np.where(mask, phi + noise, -np.inf).argmax(axis=2)
         costs, _ = side_by_side(trials, rows, WEIGHT)
-        adam.step(phi, literal_gradient(phi, noise, mask, costs), lr)
+        gradients = [literal_gradient(*each) for each in zip(phi, noise, [problem.sizes] * len(rngs), costs, strict=True)]
+        adam.step(phi, np.stack(gradients), lr)
     return trials
 
 

@@ -106,8 +106,9 @@ class Evaluator:
             return self._in_numpy(indices)
         found = Found.empty(len(indices), self.space.chunks, len(self.units))
         compiled.evaluate(indices, *self.native, found)
+        dsp, bram, bandwidth = found.resources.T
         return Evaluation(
-            found.unit_cycles, found.chunk_cycles, *found.resources.T, found.buffer_use, found.possible, self.limits
+            found.unit_cycles, found.chunk_cycles, dsp, bram, bandwidth, found.buffer_use, found.possible, self.limits
         )
 
     def _in_numpy(self, indices: Array) -> Evaluation:

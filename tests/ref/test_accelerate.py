@@ -34,14 +34,13 @@ def test_objectives_are_products():
 @pytest.mark.parametrize("objective", ["latency", "energy", "edp", "fps=1,energy=1"])
 def test_a_search_minimises_its_objective(objective):
     """The design is no better at what it was searched for than one that was searched for throughput, or is reported wrong."""
-    ours, plain = (
-        Request("vanilla", evaluations=2000, objective=each).search(ZC706) for each in (objective, "fps")
-    )
+    ours, plain = (Request("vanilla", evaluations=4000, objective=each).search(ZC706) for each in (objective, "fps"))
     units, bits = Request("vanilla").units()
     values = []
     for found in (ours, plain):
         cost = predict(units, found.design, bits)
-        values.append(parse_objective(objective).value(np.array([cost.epoch]), np.array([cost.latency]), np.array([cost.energy]))[0])
+        epoch, latency, energy = (np.array([figure]) for figure in (cost.epoch, cost.latency, cost.energy))
+        values.append(parse_objective(objective).value(epoch, latency, energy)[0])
     assert ours.history[-1][1] == pytest.approx(values[0], rel=1e-12)
     assert values[0] < values[1]
 
@@ -50,9 +49,7 @@ def test_energy_searches_the_register_files():
     """Register files cost no cycles: an objective with energy must move them, and one without must not."""
     request = Request("vanilla")
     named = {objective: dataclasses.replace(request, objective=objective).problem() for objective in ("fps", "energy")}
-    active = {
-        objective: {problem.space.parameters[m].field for m in problem.active} for objective, problem in named.items()
-    }
+    active = {name: {problem.space.parameters[m].field for m in problem.active} for name, problem in named.items()}
     assert active["energy"] - active["fps"] == {"registers", "register_split"}
 
 

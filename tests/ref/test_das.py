@@ -135,7 +135,7 @@ def test_literal_gradient_in_expectation(rng):
     E = sum over k of E[L_hat | k^m = k] E[1(k is sampled) q_k ([i = k] - q_i)] / tau, with q_1 = sigmoid of a logistic.
     """
     problem = tiny_problem(rng)
-    phi, mask, tau = rng.normal(size=(4, 2)), np.ones((4, 2), bool), 0.7
+    phi, tau = rng.normal(size=(4, 2)), 0.7
     rows = every_design(problem)
     figures = problem.evaluate(rows)
     cost = figures.smooth + figures.excess
@@ -154,7 +154,7 @@ def test_literal_gradient_in_expectation(rng):
     noise = rng.gumbel(size=(40_000, 4, 2))
     sampled = ((phi + noise) / tau).argmax(axis=2)
     costs = cost[(sampled @ [8, 4, 2, 1])]
-    gradients = np.array([literal_gradient(phi, g, mask, c, tau) for g, c in zip(noise, costs, strict=True)])
+    gradients = np.array([literal_gradient(phi, g, problem.sizes, c, tau) for g, c in zip(noise, costs, strict=True)])
     error = gradients.std(axis=0) / math.sqrt(len(gradients))
     assert (np.abs(gradients.mean(axis=0) - expected) < 5 * error).all()
 

@@ -82,8 +82,8 @@ def tables(found: dict[str, Any]) -> list[Table]:
             medians = [found[problem][method][budget]["median"] for method in methods]
             gaps.append([problem, f"{int(budget):,}", *(_gap(median, reference) for median in medians), number(reference)])
             for method in methods:
-                each = found[problem][method][budget]
-                values.append([problem, method, f"{int(budget):,}", *(number(each[key]) for key in ("median", "q1", "q3", "worst"))])
+                cells = [number(found[problem][method][budget][key]) for key in ("median", "q1", "q3", "worst")]
+                values.append([problem, method, f"{int(budget):,}", *cells])
     title = f"Gap of the median of {found['seeds']} searches, %; all took {found['seconds']:.0f} s"
     head = ["problem", "method", "evaluations", "median", "lower quartile", "upper quartile", "worst"]
     return [
