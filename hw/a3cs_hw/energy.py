@@ -68,8 +68,7 @@ def dram_accesses(walk: Walk, words: Operands) -> Accesses:
     Results leave the output buffer at the accumulator's width; the write-back makes them narrower.
     """
     bits = walk.bits
-    widths = Operands(bits.x, bits.w, bits.residual, bits.acc, bits.acc, bits.y)
-    dram = sum(count * word_bytes(width) for count, width in zip(words, widths, strict=True))
+    dram = sum(count * width for count, width in zip(words, walk.widths, strict=True))
     output = (words.reload + words.spill + words.output) * word_bytes(bits.acc)
     return Accesses(input=words.input * word_bytes(bits.x), weight=words.weight * word_bytes(bits.w), output=output, dram=dram)
 

@@ -11,9 +11,10 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 
 from a3cs_hw.cost import DesignCost, UnitCost, design_cost, unit_cost
-from a3cs_hw.schedule import NOTHING, Tile, Walk, box, span
+from a3cs_hw.schedule import NOTHING, Operands, Tile, Walk, box, span
 from a3cs_hw.template import Bits, Chunk, Design, default_bits
 from a3cs_hw.units import Unit
 
@@ -37,30 +38,33 @@ def predict_unit(
 ) -> UnitCost:
     """The figures of one unit on one chunk; `index` is the chunk's number in its design."""
     walk = Walk(unit, chunk, bits, ideal, fill)
+    transfer = cache(walk.transfer)  # many tiles move the same words
     cycles = compute = 0
-    words = transfer = NOTHING
-    peak, shapes = (0, 0, 0), Counter[Tile]()
+    peak, shapes, moves = (0, 0, 0), Counter[Tile](), Counter[Operands]()
     for tile, count in tile_classes(walk):
         before, after = walk.before(tile), walk.after(tile)
         loads, stores = walk.loads(before, tile), walk.stores(tile, after)
         busy = walk.compute(tile)
         meanwhile = 0
         if after is None:
-            cycles += sum(walk.transfer(stores))  # store_{T-1}
+            cycles += sum(transfer(stores))  # store_{T-1}
         else:
-            meanwhile += sum(walk.transfer(walk.loads(tile, after)))
+            meanwhile += sum(transfer(walk.loads(tile, after)))
         if before is None:
-            cycles += sum(walk.transfer(loads))  # load_0
+            cycles += sum(transfer(loads))  # load_0
         else:
-            meanwhile += sum(walk.transfer(walk.stores(before, tile)))
+            meanwhile += sum(transfer(walk.stores(before, tile)))
         cycles += count * max(busy, meanwhile)
         compute += count * busy
         shapes[walk.sizes(tile)] += count
-        for moved in (loads, stores):
-            words = words.plus(moved, count)
-            transfer = transfer.plus(walk.transfer(moved), count)
-        peak = tuple(map(max, peak, walk.held(tile)))  # type: ignore[assignment]
-    return unit_cost(walk, index, cycles, compute, words, transfer, peak, shapes)
+        moves[loads] += count
+        moves[stores] += count
+        if tile.m == tile.n == 0:  # no tile has more channels than the first
+            peak = tuple(map(max, peak, walk.held(tile)))  # type: ignore[assignment]
+    words = transfers = NOTHING
+    for moved, count in moves.items():
+        words, transfers = words.plus(moved, count), transfers.plus(transfer(moved), count)
+    return unit_cost(walk, index, cycles, compute, words, transfers, peak, shapes)
 
 
 def tile_classes(walk: Walk) -> Iterator[tuple[Tile, int]]:

@@ -22,6 +22,7 @@ Each operand that moves takes ceil(bytes / bytes a cycle of the chunk).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from a3cs_hw.resources import ceil_div, tile_sizes
@@ -82,6 +83,7 @@ class Walk:
 
     ideal: transfers take no time (words are counted all the same). fill: cycles added to every tile.
     tile, passes, totals: by loop (m, n, r, c), the size of a full pass, the number of passes, the iterations in all.
+    widths: bytes of a word, by operand.
     """
 
     def __init__(self, unit: Unit, chunk: Chunk, bits: Bits | None = None, ideal: bool = False, fill: int = 0) -> None:
@@ -93,6 +95,9 @@ class Walk:
         self.passes = Tile(*(ceil_div(total, size) for total, size in zip(self.totals, self.tile, strict=True)))
         self.order = [LOOPS.index(loop) for loop in chunk.order.replace("s", "rc")]  # outermost first
         self.at_once = unrolling(chunk)
+        widths = self.bits.x, self.bits.w, self.bits.residual, self.bits.acc, self.bits.acc, self.bits.y
+        self.sizes = lru_cache(4)(self._sizes)  # those of a tile and its neighbours are needed many times in a row
+        self.widths = Operands(*map(word_bytes, widths))
 
     @property
     def tiles(self) -> int:
@@ -125,23 +130,22 @@ class Walk:
             index[loop] = self.passes[loop] - 1
         return None
 
-    def sizes(self, tile: Tile) -> Tile:
+    def _sizes(self, tile: Tile) -> Tile:
         """Output channels, input channels, output rows and columns of a tile."""
-        return Tile(*(span(*each) for each in zip(tile, self.tile, self.totals, strict=True)))
+        return Tile(*map(span, tile, self.tile, self.totals))
 
     def compute(self, tile: Tile) -> int:
         """Cycles that the PE array takes for a tile: the product of all loops, two of them unrolled, and the fill."""
-        sizes = {"k": self.unit.K, **self.sizes(tile)._asdict()}
-        cycles = self.unit.K  # the kernel's columns, which no interconnect unrolls
-        for loop, size in sizes.items():
+        cycles = self.unit.K * ceil_div(self.unit.K, self.at_once["k"])  # no interconnect unrolls the kernel's columns
+        for loop, size in zip(LOOPS, self.sizes(tile), strict=True):
             cycles *= ceil_div(size, self.at_once[loop])
         return cycles + self.fill
 
     def input_words(self, tile: Tile) -> int:
         """Words of a tile's input: its channels, and the dense box from first to last tap, inside the image."""
         unit, sizes = self.unit, self.sizes(tile)
-        rows = box(tile.r, self.tile.r, unit.R, unit.H, unit)
-        columns = box(tile.c, self.tile.c, unit.C, unit.W, unit)
+        rows = box(tile.r, self.tile.r, self.totals.r, unit.H, unit)
+        columns = box(tile.c, self.tile.c, self.totals.c, unit.W, unit)
         return (sizes.m if self.depthwise else sizes.n) * rows * columns
 
     def weight_words(self, tile: Tile) -> int:
@@ -163,12 +167,11 @@ class Walk:
         new_weight = (new_m or new_n) and not self.chunk.resident
         adds = bool(self.unit.residual) and tile.n == self.passes.n - 1
         returns = (new_m or new_map) and tile.n > 0
-        output = self.output_words(tile)
         return Operands(
             input=self.input_words(tile) if new_input else 0,
             weight=self.weight_words(tile) if new_weight else 0,
-            residual=output if adds else 0,
-            reload=output if returns else 0,
+            residual=self.output_words(tile) if adds else 0,
+            reload=self.output_words(tile) if returns else 0,
         )
 
     def stores(self, tile: Tile, after: Tile | None) -> Operands:
@@ -182,10 +185,8 @@ class Walk:
         """Cycles that moving these words takes, operand by operand."""
         if self.ideal:
             return NOTHING
-        bits = self.bits
-        widths = (bits.x, bits.w, bits.residual, bits.acc, bits.acc, bits.y)
         rate = self.chunk.bytes_per_cycle
-        return Operands(*(ceil_div(count * word_bytes(width), rate) for count, width in zip(words, widths, strict=True)))
+        return Operands(*(ceil_div(count * width, rate) for count, width in zip(words, self.widths, strict=True)))
 
     def held(self, tile: Tile) -> tuple[int, int, int]:
         """Words that the tile keeps in the input, weight and output buffer; resident weights stay whole."""
