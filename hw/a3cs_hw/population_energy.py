@@ -18,7 +18,7 @@ from a3cs_hw.energy import DEPENDS, NEST, Accesses
 from a3cs_hw.population_words import pair_words
 from a3cs_hw.schedule import LOOPS, Operands
 
-BLOCK = 1 << 10  # pairs evaluated at a time: their arrays stay in the cache
+BLOCK = 1 << 11  # pairs evaluated at a time: their arrays stay in the cache
 
 
 def relative_energy(accesses: Array) -> Array:

@@ -29,7 +29,7 @@ def random_pair(rng):
     return random_unit(rng) if rng.random() < 0.9 else TINY, dataclasses.replace(random_chunk(rng), **registers), random_bits(rng)
 
 
-@pytest.mark.parametrize("block", [7, 1 << 10])
+@pytest.mark.parametrize("block", [7, 1 << 11])
 def test_accesses_of_pairs(monkeypatch, block):
     """A shape of tile left out, a loop wrongly kept, an operand moved once too often: words or some level have another count."""
     monkeypatch.setattr(population_energy, "BLOCK", block)
