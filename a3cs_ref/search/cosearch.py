@@ -40,6 +40,7 @@ from a3cs_ref.rng import generator, restored, state_of
 from a3cs_ref.search.accelerator_search import AcceleratorSearch, SearchConfig
 from a3cs_ref.search.cost import layer_costs, operator_table
 from a3cs_ref.search.gumbel import GumbelConfig, fixed_choices, probabilities, relaxed_choices, sample_path, temperature
+from a3cs_ref.search.initial_design import initial_indices
 from a3cs_ref.search.penalty import PenaltyConfig, cost_gradient, relative, weight
 
 SCHEMES = ("one-level", "bi-level", "direct")
@@ -98,6 +99,7 @@ class CoSearch:
             all_slots(), load_board(config.board), config.chunks, config.das, -(-config.steps // per_iteration),
             generator(config.seed, "accelerator"),
         )  # fmt: skip
+        initial_indices(self.search.space, self._units(self.argmax_path))  # a board too small is refused before the run begins
         self.design: Design | None = None
 
     @property

@@ -28,8 +28,13 @@ def initial_indices(space: Space, units: Sequence[Unit]) -> np.ndarray:
     rows = np.stack([_candidate(space, units, *choice) for choice in itertools.product(ARRAYS, CHANNELS, PIXELS, BUDGETS)])
     evaluation = Evaluator(space, list(units))(rows)
     if not evaluation.feasible.any():
-        tried = f"no plain design of {space.chunks} chunks fits this network"
-        raise UserError(f"board {space.board.name}: {tried}; use fewer chunks or a larger board")
+        homeless = [unit.name for unit, fits in zip(units, evaluation.possible.any(axis=0), strict=True) if not fits]
+        if homeless:
+            more = f" (and {len(homeless) - 1} more)" if len(homeless) > 1 else ""
+            share = f"a plain chunk of {max(BUDGETS)} BRAM18"
+            raise UserError(f"unit {homeless[0]!r}{more} fits the buffers of no chunk, not even {share}; use a smaller kernel")
+        tried = f"no plain design of {space.chunks} chunk{'s' * (space.chunks > 1)} fits this network"
+        raise UserError(f"board {space.board.name}: {tried}; use {'fewer chunks or ' * (space.chunks > 1)}a larger board")
     return rows[int(np.where(evaluation.feasible, evaluation.epoch, np.iinfo(np.int64).max).argmin())]
 
 

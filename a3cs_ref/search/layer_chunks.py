@@ -73,8 +73,9 @@ class LayerChunks(DesignProblem):
         bram = np.array([each[2] for each in tries])[:, None]  # (candidates, 1)
         combined = []
         for cap in BUFFERS:
-            cost = np.where(bram <= cap, found.unit_cycles * 1024 + bram, (1 << 50) * bram + found.unit_cycles)
-            best = np.where(found.possible, cost, np.iinfo(np.int64).max).argmin(axis=0)  # (U,)
+            within, cycles = bram <= cap, found.unit_cycles
+            rank = ~found.possible * 2 + ~within, np.where(within, cycles, bram), np.where(within, bram, cycles)
+            best = np.lexsort(rank[::-1], axis=0)[0]  # (U,)
             combined.append(np.where(self.chunk >= 0, rows[best[self.chunk], np.arange(rows.shape[1])], rows[0]))
         return np.stack(combined)
 

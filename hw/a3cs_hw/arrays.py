@@ -1,4 +1,8 @@
-"""Units and chunks as records of arrays, for the evaluation of many (unit, chunk) pairs at once."""
+"""Units and chunks as records of arrays, for the evaluation of many (unit, chunk) pairs at once.
+
+Arrays are int64, which wraps in silence. Networks that could take a figure beyond 2**62 are refused here; predictor.py, on plain
+integers, is exact for them.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +12,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from a3cs_hw.files import UserError
 from a3cs_hw.template import INTERCONNECTS, ORDERS, UNROLLED, Bits, Chunk
 from a3cs_hw.units import Unit
 
 Array = np.ndarray
 Record = TypeVar("Record", bound="_Arrays")
+LIMIT = 1 << 62  # what the figures of all units together stay below
 
 
 def ceil_div(a: Array, b: Array | int) -> Array:
@@ -83,8 +89,23 @@ class ChunkArrays(_Arrays):
         return np.where(on_rows, self.rows, np.where(on_columns, self.columns, 1))
 
 
+def most(unit: Unit, bits: Bits) -> int:
+    """No figure of this unit (cycles, words, bits moved, summed over its tiles) exceeds this, whatever the chunk; fill apart.
+
+    The worst chunk has one PE, one byte a cycle and tiles of one output word: every tile then loads its taps (the pixels between
+    them where S > K) and weights, reloads and spills its partial sum, loads a residual and stores a result.
+    """
+    tiles = unit.M * (1 if unit.kind == "depthwise" else unit.N) * unit.R * unit.C
+    taps, pixels = unit.K**2, max(unit.K, unit.S) ** 2
+    return tiles * (taps + pixels * bits.x + taps * bits.w + 2 * bits.acc + bits.residual + bits.y)
+
+
 def unit_arrays(units: Sequence[Unit], bits: Sequence[Bits]) -> UnitArrays:
-    """Units and the widths of their words, in the same order, as arrays (U,)."""
+    """Units and the widths of their words, in the same order, as arrays (U,). UserError where int64 might not hold a sum."""
+    bounds = [most(unit, width) for unit, width in zip(units, bits, strict=True)]
+    if sum(bounds) >= LIMIT:
+        largest = units[bounds.index(max(bounds))].name
+        raise UserError(f"unit {largest!r}: figures can pass 2**62, more than a search counts; use smaller sizes, or `predict`")
     columns: dict[str, list[int]] = {
         key: [getattr(unit, key) for unit in units] for key in ("M", "H", "W", "R", "C", "K", "S", "pad", "weight_words")
     }

@@ -67,7 +67,7 @@ def read_json(path: str | os.PathLike[str], format_name: str, version: int) -> d
     """A JSON object whose `format` and `version` fields are the ones given; UserError otherwise."""
     try:
         document = json.loads(read_bytes(path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # a damaged file, or one nested without end
         raise UserError(f"{path}: not a JSON document ({error})") from error
     check_format(document, format_name, version, path)
     return document

@@ -236,7 +236,9 @@ def _from_header(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) ->
         name: _typed(UnitFormats, {**f, "w": _typed(Format, f["w"]), "y": _typed(Format, f["y"])})
         for name, f in header["formats"].items()
     }
-    channels, rows, columns = (int(size) for size in header["input_shape"])
+    channels, rows, columns = header["input_shape"]
+    if any(type(size) is not int or size < 1 for size in (channels, rows, columns)):
+        raise UserError(f"input_shape {header['input_shape']!r} must be three sizes of at least 1")
     expected = {f"{unit.name}.{part}" for unit in units for part in "wb"}
     if expected != set(arrays):
         raise UserError(f"arrays missing or unknown: {', '.join(sorted(expected ^ set(arrays)))}")

@@ -22,7 +22,7 @@ from typing import Any
 
 from a3cs_hw import files
 from a3cs_hw.files import UserError
-from a3cs_hw.units import FRAMES, Unit
+from a3cs_hw.units import FRAMES, LARGEST, Unit
 
 DESIGN_FORMAT, BOARD_FORMAT, VERSION = "a3cs-design", "a3cs-board", 1
 
@@ -32,6 +32,7 @@ UNROLLED = {"m_n": ("m", "n"), "m_c": ("m", "c"), "n_c": ("n", "c"), "k_r": ("k"
 INTERCONNECTS = tuple(UNROLLED)
 ORDERS = ("mns", "msn", "nms", "nsm", "smn", "snm")  # outermost loop first; s walks the map row by row
 WEIGHTS = ("streamed", "resident")
+MOST, MOST_BYTES = 1 << 30, 1 << 20  # of anything that a board offers, and of DRAM bytes a cycle
 
 
 def _require_fields(kind: type, values: Mapping[str, Any], where: str) -> None:
@@ -45,9 +46,11 @@ def _require_fields(kind: type, values: Mapping[str, Any], where: str) -> None:
             raise UserError(f"{where} field {key!r} is missing")
 
 
-def _require_int(value: Any, least: int, where: str) -> None:
+def _require_int(value: Any, least: int, where: str, largest: int = LARGEST) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise UserError(f"{where}: {value!r} must be an integer >= {least}")
+    if value > largest:
+        raise UserError(f"{where}: {value} is too large; use at most {largest}")
 
 
 def _require_choice(value: Any, choices: Sequence[str], where: str) -> None:
@@ -75,7 +78,7 @@ class Board:
     def __post_init__(self) -> None:
         _require_name(self.name, "board name")
         for key in ("dsp", "bram18", "lut", "ff", "bytes_per_cycle", "clock_mhz"):
-            _require_int(getattr(self, key), 1, f"board {self.name}: {key}")
+            _require_int(getattr(self, key), 1, f"board {self.name}: {key}", MOST_BYTES if key == "bytes_per_cycle" else MOST)
 
     @property
     def clock_hz(self) -> int:

@@ -16,6 +16,7 @@ from a3cs_hw.files import UserError
 
 FRAMES = "frames"  # the name by which a unit reads the network's input
 KINDS = ("conv", "depthwise", "fc")
+LARGEST = 1 << 62  # no size may be larger: figures of larger networks would be no floats
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,8 @@ def validate(units: Sequence[Unit]) -> None:
             raise UserError(f"{where}: kind {unit.kind!r} is unknown; use one of {', '.join(KINDS)}")
         if min(unit.M, unit.N, unit.H, unit.W, unit.K, unit.S) < 1 or unit.pad < 0:
             raise UserError(f"{where}: sizes must be positive (M, N, H, W, K, S) and pad >= 0")
+        if max(unit.M, unit.N, unit.H, unit.W, unit.K, unit.S) > LARGEST:
+            raise UserError(f"{where}: sizes must be at most 2**62 (M, N, H, W, K, S)")
         if unit.R < 1 or unit.C < 1:
             raise UserError(f"{where}: a {unit.K}x{unit.K} kernel does not fit the {unit.H}x{unit.W} map (pad {unit.pad})")
         if unit.pad >= unit.K:

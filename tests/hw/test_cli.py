@@ -1,5 +1,6 @@
 """The hardware commands: their output, their exit status, and what they say to bad input."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -11,8 +12,9 @@ from model_cases import agent
 from test_simulator import UNITS, network  # noqa: F401  (a fixture)
 
 from a3cs_hw.cli import main
+from a3cs_hw.files import read_npz, write_npz
 from a3cs_hw.predictor import predict
-from a3cs_hw.template import Chunk, Design
+from a3cs_hw.template import ZC706, Chunk, Design
 from a3cs_hw.workload import load_workload, save_units
 
 
@@ -59,6 +61,27 @@ def test_space_counts(capsys):
     assert found["designs"] > 10**27 and found["slots"] == 40 and found["choices"]["rows"][-1] == 64
 
 
+def write_wrong_designs():
+    """A design without a unit, one with buffers that hold nothing, one with a chunk of no rows; and a board of one BRAM18."""
+    allocation = {unit.name: 0 for unit in UNITS}
+    chunk = Chunk(8, 8, input_bram=0, weight_bram=0, output_bram=0)
+    Design((chunk,), allocation).save("tight.json")
+    Design((chunk,), dict(list(allocation.items())[1:])).save("partial.json")
+    document = Design((chunk, chunk), allocation).to_json()
+    document["chunks"][1]["rows"] = 0
+    with open("bad.json", "w") as file:
+        json.dump(document, file)
+    with open("small.json", "w") as file:
+        json.dump({"format": "a3cs-board", "version": 1, **dataclasses.asdict(ZC706), "name": "small", "bram18": 1}, file)
+
+
+def write_empty_network():
+    """network.npz again, its first unit's map without rows."""
+    header, arrays = read_npz("network.npz")
+    header["units"][0]["H"] = 0
+    write_npz("empty.npz", header, arrays)
+
+
 def test_space_of_a_users_board(files, capsys):
     """A board file is not taken, or another board's bandwidth decides how many chunks there can be."""
     board = {"name": "mine", "dsp": 9, "bram18": 9, "lut": 9, "ff": 9, "bytes_per_cycle": 2}
@@ -81,12 +104,20 @@ def test_space_of_a_users_board(files, capsys):
         (["simulate", "units.json", "design.json", "--frames", "frames.npy", "--out", "out"], "has no weights to simulate"),
         (["simulate", "network.npz", "design.json", "--frames", "none.npy", "--out", "out"], "none.npy"),
         (["simulate", "network.npz", "design.json", "--frames", "wrong.npy", "--out", "out"], "frames are integers of the shape"),
+        (["predict", "network.npz", "partial.json"], "partial.json: allocation: unit 'stem' is on no chunk"),
+        (["simulate", "network.npz", "tight.json", "--frames", "frames.npy", "--out", "out"], "buffer of chunk 0, which has 0"),
+        (["predict", "network.npz", "bad.json"], "bad.json: chunk 1: rows: 0 must be an integer >= 1"),
+        (["predict", "network.npz", "design.json", "--board", "small.json"], "384 BRAM18, board small has 1; use smaller"),
+        (["predict", "empty.npz", "design.json"], "empty.npz: unit 'stem': sizes must be positive"),
         (["space", "--chunks", "0"], "1 to 64 chunks"),
+        (["space", "--chunks", "65"], "1 to 64 chunks"),
     ],
 )
 def test_bad_input_is_one_line_and_status_2(files, capsys, arguments, message):
     """What, where and what to do, on standard error; nothing on standard output, nothing half-written."""
     np.save("wrong.npy", np.zeros((2, 4, 5, 5), np.uint8))
+    write_wrong_designs()
+    write_empty_network()
     assert main(arguments) == 2
     captured = capsys.readouterr()
     assert message in captured.err and captured.err.count("\n") == 1 and captured.out == ""
@@ -99,6 +130,12 @@ def test_bad_input_is_one_line_and_status_2(files, capsys, arguments, message):
         (lambda d: d.update(units=[]), "at least one unit"),
         (lambda d: d["units"][0].update(M=0), "sizes must be positive"),
         (lambda d: d["units"][0].update(H=0), "sizes must be positive"),
+        (lambda d: d["units"][0].update(H=1, W=1, pad=0), "kernel does not fit the 1x1 map"),
+        (lambda d: d["units"][0].update(S=0), "sizes must be positive"),
+        (lambda d: d["units"][0].update(M=-8), "sizes must be positive"),
+        (lambda d: d["units"][0].update(M=8.0), "unit 0: M is 8.0"),
+        (lambda d: d["units"][0].update(M=True), "unit 0: M is True"),
+        (lambda d: d["units"][0].update(M=float("nan")), "unit 0: M is nan"),
         (lambda d: d["units"][0].update(M="8"), "unit 0: M is '8'"),
         (lambda d: d["units"][0].update(colour=1), "unit 0: unknown field 'colour'"),
         (lambda d: d["units"][0].pop("M"), "unit 0: field 'M' is missing"),

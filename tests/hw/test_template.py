@@ -36,13 +36,34 @@ def test_a_design_file_gives_back_the_design(tmp_path):
         (lambda d: d.update(chunks=3), "chunks: must be a list"),
         (lambda d: d["chunks"][0].update(rows=-4), "chunk 0: rows: -4 must be an integer >= 1"),
         (lambda d: d["chunks"][0].update(tm=2.5), "chunk 0: tm: 2.5 must be an integer"),
+        (lambda d: d["chunks"][0].update(tm=0), "chunk 0: tm: 0 must be an integer >= 1"),
+        (lambda d: d["chunks"][0].update(columns="8"), "chunk 0: columns: '8' must be an integer"),
+        (lambda d: d["chunks"][0].update(rows=True), "chunk 0: rows: True must be an integer"),
+        (lambda d: d["chunks"][0].update(tn=float("nan")), "chunk 0: tn: nan must be an integer"),
+        (lambda d: d["chunks"][0].update(tr=None), "chunk 0: tr: None must be an integer"),
+        (lambda d: d["chunks"][0].update(tc=10**20), "chunk 0: tc: 100000000000000000000 is too large; use at most"),
+        (lambda d: d["chunks"][0].update(order=3), "chunk 0: order: 3 is unknown"),
         (lambda d: d["chunks"][0].update(input_bram=-1), "chunk 0: input_bram: -1"),
         (lambda d: d["chunks"][0].update(bytes_per_cycle=0), "chunk 0: bytes_per_cycle: 0"),
         (lambda d: d["chunks"][0].update(order="mnx"), "chunk 0: order: 'mnx' is unknown; use one of mns"),
         (lambda d: d["chunks"][0].update(lanes=3), "chunk 0: unknown chunk field 'lanes'"),
         (lambda d: d["chunks"][0].pop("columns"), "chunk 0: chunk field 'columns' is missing"),
         (lambda d: d.update(allocation={"conv": 1}), "allocation of 'conv': chunk 1"),
+        (lambda d: d.update(allocation={"conv": -1}), "allocation of 'conv': -1 must be an integer >= 0"),
+        (lambda d: d.update(allocation={"conv": "0"}), "allocation of 'conv': '0' must be an integer"),
+        (lambda d: d.update(allocation={"conv": 0.0}), "allocation of 'conv': 0.0 must be an integer"),
         (lambda d: d.update(allocation=["conv"]), "allocation: must be an object"),
+        (lambda d: d.pop("allocation"), "design field 'allocation' is missing"),
+        (lambda d: d["chunks"].append(None), "chunks: must be a list of objects"),
+        (lambda d: d["chunks"].append({}), "chunk 1: chunk field 'rows' is missing"),
+        (lambda d: d.update(fill=-1), "fill: -1 must be an integer >= 0"),
+        (lambda d: d.update(unit_fill={"conv": 0.5}), "unit_fill of 'conv': 0.5 must be an integer"),
+        (lambda d: d.update(unit_fill=None), "unit_fill: must be an object"),
+        (lambda d: d.update(board=None), "board: None is unknown"),
+        (lambda d: d.update(board={**dataclasses.asdict(ZC706), "dsp": "900"}), "board zc706: dsp: '900' must be an integer"),
+        (lambda d: d.update(board={**dataclasses.asdict(ZC706), "lut": -1}), "board zc706: lut: -1 must be an integer >= 1"),
+        (lambda d: d.update(board={**dataclasses.asdict(ZC706), "ff": 1 << 40}), "board zc706: ff: 1099511627776 is too large"),
+        (lambda d: d.update(board={**dataclasses.asdict(ZC706), "name": ""}), "board name: '' must be a name"),
         (lambda d: d.update(board="zc999"), "board: 'zc999' is unknown; use one of zc706"),
         (lambda d: d.update(board={"name": "x"}), "board field 'dsp' is missing"),
         (lambda d: d.update(ideal_memory="no"), "ideal_memory"),
@@ -59,6 +80,21 @@ def test_a_wrong_design_file_is_refused_with_one_line(tmp_path, change, message)
     with pytest.raises(UserError) as error:
         load_design(path)
     assert message in str(error.value) and str(path) in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("values", [{"rows": 0}, {"columns": -2}, {"tm": 2.0}, {"tr": "4"}, {"order": "mnmn"}, {"weights": None}])
+def test_a_wrong_chunk_is_refused_where_it_is_made(values):
+    """A design that is built in code, not read, is costed with a size of 0 or a number that is none."""
+    with pytest.raises(UserError, match=next(iter(values))):
+        Chunk(**{"rows": 4, "columns": 4, **values})
+
+
+def test_a_document_without_end_is_refused(tmp_path):
+    """A file that is nested deeper than Python reads ends in a traceback."""
+    path = tmp_path / "design.json"
+    path.write_text("[" * 200_000)
+    with pytest.raises(UserError, match="not a JSON document"):
+        load_design(path)
 
 
 def test_boards():
@@ -150,6 +186,23 @@ def test_a_unit_on_no_chunk_is_refused():
     design = Design((Chunk(4, 4),), {unit.name: 0 for unit in units if unit.name != "fc"})
     with pytest.raises(UserError, match="unit 'fc' is on no chunk"):
         resources.problems(units, design, default_bits(units))
+
+
+def test_too_many_chunks_are_refused():
+    """More chunks than the board has bytes a cycle for: each needs one at least."""
+    units = [Unit(f"fc{number}", "fc", 2, 2) for number in range(65)]
+    design = Design((Chunk(1, 1, input_bram=0, weight_bram=0, output_bram=0, bytes_per_cycle=1),) * 65,
+                    {unit.name: number for number, unit in enumerate(units)})  # fmt: skip
+    assert resources.problems(units, design, default_bits(units)) == ["the design needs 65 bytes a cycle, board zc706 has 64"]
+    assert resources.problems(units[:64], design, default_bits(units)) == []
+
+
+def test_a_board_without_enough_bram_is_named():
+    """Not even a buffer of one BRAM18 each fits, and the design is costed all the same."""
+    board = dataclasses.replace(ZC706, name="small", bram18=2)
+    design = Design((Chunk(1, 1, input_bram=1, weight_bram=1, output_bram=1),), {"conv": 0}, board)
+    with pytest.raises(UserError, match="the design needs 3 BRAM18, board small has 2"):
+        resources.require_fit([CONV], design, default_bits([CONV]))
 
 
 def test_compact_drops_unused_chunks():

@@ -110,3 +110,12 @@ def test_a_bad_board_is_one_clear_line(command, board, message):
     answer = a3cs(*COMMANDS[command], "--board", board)
     assert answer.status == 2 and answer.out == "" and not Path("run").exists()
     assert message in answer.err.splitlines()[-1] and "Traceback" not in answer.err
+
+
+@pytest.mark.parametrize("command", ["accelerate", "compare", "cosearch"])
+def test_a_board_too_small_is_one_clear_line(command):
+    """A board whose BRAM holds not even small buffers ends in a traceback, or a co-search is refused in its middle."""
+    write_board(dataclasses.replace(MINE, bram18=31))
+    answer = a3cs(*COMMANDS[command], "--board", "mine.json")
+    assert answer.status == 2 and answer.out == "" and not Path("run").exists()
+    assert answer.err.splitlines()[-1].startswith("error: board mine: no plain design of 4 chunks fits this network; use fewer")
