@@ -33,15 +33,15 @@ def test_objectives_are_products():
 
 @pytest.mark.parametrize("objective", ["latency", "energy", "edp", "fps=1,energy=1"])
 def test_a_search_minimises_its_objective(objective):
-    """The design is no better at what it was searched for than one that was searched for throughput, or is reported wrong."""
-    ours, plain = (Request("vanilla", evaluations=4000, objective=each).search(ZC706) for each in (objective, "fps"))
+    """The objective is reported wrong, or random search with the same budget is better at it."""
+    found = Request("vanilla", evaluations=2000, objective=objective).search(ZC706)
     units, bits = Request("vanilla").units()
     values = []
-    for found in (ours, plain):
-        cost = predict(units, found.design, bits)
+    for design in (found.design, found.random_design):
+        cost = predict(units, design, bits)
         epoch, latency, energy = (np.array([figure]) for figure in (cost.epoch, cost.latency, cost.energy))
         values.append(parse_objective(objective).value(epoch, latency, energy)[0])
-    assert ours.history[-1][1] == pytest.approx(values[0], rel=1e-12)
+    assert found.history[-1][1] == pytest.approx(values[0], rel=1e-12)
     assert values[0] < values[1]
 
 
