@@ -5,15 +5,12 @@ import dataclasses
 import pytest
 from stepper import step
 
+from a3cs_hw.example import CHUNK, UNIT
 from a3cs_hw.predictor import predict, predict_unit
 from a3cs_hw.schedule import Operands, Tile, Walk, box
 from a3cs_hw.simulator import walk_unit
 from a3cs_hw.template import Bits, Chunk, Design
 from a3cs_hw.units import Unit
-
-# docs/hardware.md works these by hand: 4 x 4 pixels, 2 -> 4 channels, 3x3; 2 bytes (one word) a cycle.
-UNIT = Unit("worked", "conv", M=4, N=2, H=4, W=4, K=3, S=1, pad=1)
-CHUNK = Chunk(2, 2, "m_n", tm=2, tn=1, tr=2, tc=4, order="nsm", bytes_per_cycle=2)
 
 
 def test_the_worked_example():
