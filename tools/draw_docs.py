@@ -51,8 +51,10 @@ def main() -> None:
     parser.add_argument("--network", help="the network of hardware-design.png, as a3cs accelerate takes it")
     parser.add_argument("--design", help="its design file")
     arguments = parser.parse_args()
+    if bool(arguments.network) != bool(arguments.design):
+        parser.error("--network and --design come together")
     pictures = dict(PICTURES)
-    if arguments.network and arguments.design:
+    if arguments.design:
         pictures["hardware-design.png"] = lambda: design_picture(arguments.network, arguments.design)
     for name, draw in pictures.items():
         save_png(draw(), arguments.out / name)

@@ -172,7 +172,7 @@ def _draw_board(axes: Axes, design: Design, cost: DesignCost, dram: float, width
     board = design.board
     rim = Rectangle((MARGIN / 2, dram + 0.12), width - MARGIN, height - dram - 0.22, facecolor=PAPER, edgecolor=FAINT)
     axes.add_patch(rim)
-    resources = f"{cost.dsp} of {board.dsp:,} DSP, {cost.bram} of {board.bram18:,} BRAM18"
+    resources = f"{cost.dsp:,} of {board.dsp:,} DSP, {cost.bram:,} of {board.bram18:,} BRAM18"
     speed = f"{cost.throughput_fps:,.0f} FPS, closed loop {cost.closed_loop_fps:,.0f} (simulated)"
     if width > 2 * COLUMN:
         axes.text(MARGIN, height - 0.33, f"{board.name}: {resources}", size=11)
