@@ -41,8 +41,19 @@ def side(pairs: int) -> Callable[[], dict[str, Any]]:
     for _ in range(WARM):
         search.iterate()
 
+    update, das = search.search.update, []
+
+    def timed(units: Any) -> Any:
+        """A step of DAS, its milliseconds put down."""
+        start = time.perf_counter()
+        design = update(units)
+        das.append(1e3 * (time.perf_counter() - start))
+        return design
+
+    search.search.update = timed
+
     def turn() -> dict[str, Any]:
-        found: dict[str, list] = {"iteration_ms": [], "training_ms": [], "paths": []}
+        found: dict[str, list] = {"iteration_ms": [], "training_ms": [], "das_ms": das, "paths": []}
         for _ in range(pairs):
             operators = next_path(search)
             found["iteration_ms"].append(_milliseconds(search.iterate))
@@ -93,20 +104,23 @@ def _milliseconds(iterate: Callable[[], object]) -> float:
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """iteration_ms, training_ms (medians), ratio (of the medians), ratio_of_pairs (median), and all pairs."""
+    """iteration_ms, training_ms, das_ms (medians), das_share (of the iterations' time), ratio (of the medians), ratio_of_pairs
+    (median), and all pairs."""
     pairs = 2 if options.quick else PAIRS
     with sides({"ours": Side("benches.cosearch:side", pairs=pairs)}, environment(options.threads, options.lanes)) as running:
         rounds = running["ours"].turn()
-    medians = {key: statistics.median(rounds[key]) for key in ("iteration_ms", "training_ms")}
+    medians = {key: statistics.median(rounds[key]) for key in ("iteration_ms", "training_ms", "das_ms")}
     over, spread = ratio(rounds["iteration_ms"], rounds["training_ms"])
     each = [a / b for a, b in zip(rounds["iteration_ms"], rounds["training_ms"], strict=True)]
+    medians["das_share"] = sum(rounds["das_ms"]) / sum(rounds["iteration_ms"])
     return medians | {"ratio": over, "ratio_spread": spread, "ratio_of_pairs": statistics.median(each), "rounds": rounds}
 
 
 def tables(found: dict[str, Any]) -> list[Table]:
     """One line."""
-    head = ["co-search, ms", "training of its path, ms", "ratio of medians (lowest-highest pair)", "median of pairs", "pairs"]
+    of_pairs = "ratio of medians (lowest-highest pair)", "median of pairs"
+    head = ["co-search, ms", "training of its path, ms", *of_pairs, "DAS", "pairs"]
     row = [number(found["iteration_ms"]), number(found["training_ms"]), times(found["ratio"], found["ratio_spread"]),
-           times(found["ratio_of_pairs"]), str(len(found["rounds"]["paths"]))]  # fmt: skip
+           times(found["ratio_of_pairs"]), f"{100 * found['das_share']:.1f}%", str(len(found["rounds"]["paths"]))]  # fmt: skip
     title = f"An iteration: {ENVS} environments, rollout {ROLLOUT}, distillation, alpha learning, DAS included"
     return [Table(title, head, [row])]
