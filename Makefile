@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 RUN := runs/demo
+MODEL := $(addprefix tests/hw/test_,predictor.py schedule.py simulator.py compiled.py)
 
-.PHONY: demo test test-numpy test-all lint bench golden clean
+.PHONY: demo test test-numpy test-all test-model lint bench golden clean
 
 demo: $(VENV)/demo
 	$(BIN)/python tools/demo.py --out $(RUN)
@@ -14,6 +15,11 @@ test: $(VENV)/test
 
 test-all: $(VENV)/test
 	$(BIN)/python -m pytest -q -m "slow or not slow"
+
+# The proof of the hardware model: predictor = simulator = independent stepper, and planted faults are found. Three minutes.
+test-model: $(VENV)/test
+	$(BIN)/python -m pytest -q -m "slow or not slow" $(MODEL)
+	$(BIN)/python tests/hw/model_faults.py
 
 # The same tests, and the chain on a built-in game, where nothing but NumPy (and pytest) is installed.
 test-numpy: .venv-numpy/test

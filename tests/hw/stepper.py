@@ -4,8 +4,8 @@ It does not count tiles' words by formula: it lists the words of every tile and 
 """
 
 
-def step(unit, chunk, bits, fill=0, ideal=False):
-    """(cycles, words by operand, peaks) of one unit on one chunk, from sets of addresses."""
+def step(unit, chunk, bits, ideal=False, fill=0):
+    """The figures of one unit on one chunk, by their names in UnitCost."""
     deep = unit.kind == "depthwise"
     N, R, C = 1 if deep else unit.N, unit.R, unit.C
     cut = {"m": (unit.M, chunk.tm), "n": (N, chunk.tn), "r": (R, chunk.tr), "c": (C, chunk.tc)}
@@ -36,7 +36,7 @@ def step(unit, chunk, bits, fill=0, ideal=False):
 
     moved = dict.fromkeys(("input", "weight", "residual", "reload", "spill", "output"), 0)
     width = dict(input=bits.x, weight=bits.w, residual=bits.residual, reload=bits.acc, spill=bits.acc, output=bits.y)
-    peak, load, store, busy, begun = [0, 0, 0], [], [], [], set()
+    peak, load, store, busy, begun, macs = [0, 0, 0], [], [], [], set(), 0
     for i, tile in enumerate(walk):
         m, n, r, c = (tile[k] for k in "mnrc")
         old, new = walk[i - 1] if i else None, walk[i + 1] if i + 1 < len(walk) else None
@@ -57,10 +57,12 @@ def step(unit, chunk, bits, fill=0, ideal=False):
         load.append(sum(seconds(count, width[k]) for k, count in loads.items()))
         store.append(sum(seconds(count, width[k]) for k, count in stores.items()))
         busy.append(cycles_of(m, n, r, c) + fill)
+        macs += len(m) * len(n) * len(r) * len(c) * unit.K**2
         held = words["input"], words["weight"], words["output"]
         peak = [max(a, b) for a, b in zip(peak, held, strict=True)]
     if chunk.weights == "resident":
         peak[1] = unit.weight_words
+    figures = {"tiles": len(walk), "macs": macs, "compute": sum(busy), "load": sum(load), "store": sum(store)}
     load, store = [*load, 0], [0, *store]
-    total = load[0] + sum(max(b, load[i + 1] + store[i]) for i, b in enumerate(busy)) + store[-1]
-    return total, moved, tuple(peak), len(walk)
+    cycles = load[0] + sum(max(b, load[i + 1] + store[i]) for i, b in enumerate(busy)) + store[-1]
+    return {**figures, "cycles": cycles, "words": moved, "peak": tuple(peak)}

@@ -1,7 +1,7 @@
 """Roofline and binding limit: nothing is above its roof, and the words say what the figures do."""
 
-from model_cases import agent
-from test_predictor import random_pairs
+import numpy as np
+from model_cases import agent, random_pairs
 
 from a3cs_hw.predictor import predict, predict_unit
 from a3cs_hw.template import Chunk, Design
@@ -10,10 +10,10 @@ from a3cs_hw.units import Unit
 
 def test_nothing_is_above_its_roof():
     """A unit that did more MACs a cycle than its PEs or its bytes allow would be counted wrongly."""
-    for unit, chunk, bits, fill, ideal in random_pairs(37, 300):
-        cost = predict_unit(unit, chunk, bits, ideal, fill)
+    for pair in random_pairs(np.random.default_rng(37), 300):
+        cost = predict_unit(*pair)
         place = cost.roofline
-        assert 0 < place.reached <= place.roof * (1 + 1e-12) <= chunk.pes * (1 + 1e-12)
+        assert 0 < place.reached <= place.roof * (1 + 1e-12) <= pair.chunk.pes * (1 + 1e-12)
         assert place.intensity == cost.macs / cost.accesses.dram
         assert place.binding.startswith("compute-bound: " if cost.limit == "compute" else "memory-bound on ")
 

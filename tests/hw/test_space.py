@@ -5,7 +5,7 @@ import itertools
 
 import numpy as np
 import pytest
-from model_cases import agent
+from model_cases import agent, easy_space
 
 from a3cs_hw import resources
 from a3cs_hw.evaluate import Evaluator
@@ -76,15 +76,6 @@ def test_the_evaluator_says_what_the_design_says(word, ideal):
         assert found.chunk_cycles[place].tolist() == list(cost.chunk_cycles)
         assert (found.epoch[place], found.latency[place]) == (cost.epoch, cost.latency)
         assert (found.dsp[place], found.bram[place]) == (cost.dsp, cost.bram)
-
-
-def easy_space():
-    """A space in which about half of the designs fit, so that both answers are tested."""
-    choices = CHOICES | {
-        "tm": (4, 8), "tn": (1, 4), "tr": (2, 4), "tc": (2, 11), "bram": (128, 256), "split": ((2, 4, 2), (3, 3, 2)),
-        "rows": (4, 8, 24), "columns": (4, 8),
-    }  # fmt: skip
-    return dataclasses.replace(SPACE, choices=choices)
 
 
 def test_nothing_feasible_exceeds_the_board():
