@@ -15,6 +15,11 @@ COLUMNS = ("DSP", "FPS", "epoch")
 Point = list[float]  # [DSP, FPS]
 
 
+def limits(board: Board) -> list[int]:
+    """The DSP slices of each search."""
+    return [board.dsp * part // LIMITS for part in range(1, LIMITS + 1)]
+
+
 def pareto_points(board: Board, search: Callable[[Board], Sequence[Point]]) -> list[Point]:
     """[DSP, FPS] of designs met by searches under a rising limit of DSP slices. search: the points of one on a board.
 
@@ -22,8 +27,8 @@ def pareto_points(board: Board, search: Callable[[Board], Sequence[Point]]) -> l
     """
     points: list[Point] = []
     reason = ""
-    for part in range(1, LIMITS + 1):
-        limited = dataclasses.replace(board, name=f"{board.name}, limited", dsp=board.dsp * part // LIMITS)
+    for dsp in limits(board):
+        limited = dataclasses.replace(board, name=f"{board.name}, limited", dsp=dsp)
         say(f"searching with {limited.dsp} DSP")
         try:
             points += search(limited)
