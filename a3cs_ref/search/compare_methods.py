@@ -12,6 +12,7 @@ from a3cs_ref.progress import say
 from a3cs_ref.rng import generator
 from a3cs_ref.search.methods import METHODS
 from a3cs_ref.search.problem import Problem
+from a3cs_ref.search.search_baselines import design_count, exhaustive
 from a3cs_ref.search.trial import Trial
 
 FIRST, POINTS = 100, 25  # evaluations at which curves begin, and their points, evenly spaced in the logarithm
@@ -32,12 +33,15 @@ class Curve:
 
 
 def compare_methods(problem: Problem, evaluations: int, seeds: int, seed: int) -> dict[str, Curve]:
-    """Every method's curve, each of its searches with a generator of its own."""
+    """Every method's curve, each of its searches with a generator of its own; exhaustive search too where the space is small."""
     if seeds < 1:
         raise UserError(f"--compare needs at least 1 seed, not {seeds}")
+    methods = dict(METHODS)
+    if design_count(problem) <= evaluations:
+        methods["exhaustive"] = exhaustive
     at = np.unique(np.geomspace(min(FIRST, evaluations), evaluations, POINTS).astype(int))
     curves = {}
-    for name, method in METHODS.items():
+    for name, method in methods.items():
         say(f"searching: {name}")
         rngs = [generator(seed + number, f"compare {name}") for number in range(seeds)]
         curves[name] = Curve(at, np.array([best_so_far(trial, at) for trial in method(problem, evaluations, rngs)]))

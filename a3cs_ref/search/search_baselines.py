@@ -138,9 +138,14 @@ def literal(problem: Problem, evaluations: int, rngs: Rngs) -> list[Trial]:
     return trials
 
 
+def design_count(problem: Problem) -> int:
+    """Designs that differ in a parameter that matters."""
+    return math.prod(problem.sizes[problem.active].tolist())
+
+
 def exhaustive(problem: Problem, evaluations: int, rngs: Rngs) -> list[Trial]:
     """Every design there is, once; UserError when they are more than the evaluations. The generators are not used."""
-    count = math.prod(problem.sizes[problem.active].tolist())
+    count = design_count(problem)
     if count > evaluations:
         raise UserError(f"exhaustive search: {count:,} designs are more than {evaluations:,} evaluations")
     trial, sizes = Trial(problem), problem.sizes[problem.active]

@@ -38,11 +38,33 @@ def idle(monkeypatch):
 def test_predictor(tmp_path):
     """Designs a second by each way; the page and the results stand in the folder that was asked for."""
     found = bench("predictor", "--out", str(tmp_path))
-    assert found["evaluations_per_s"]["numpy"]["16"] > 0
+    assert found["evaluations_per_s"]["numpy"]["16"] > 0 and min(found["table_per_s"].values()) > 0
     assert found["predict_per_s"] > 0 and found["simulate_per_s"] > 0
     page = (tmp_path / "benchmarks.md").read_text()
     assert found["command"] in page and "too short to be quoted" in page
     assert json.loads((tmp_path / "benchmarks.json").read_text())["benches"]["predictor"] == found
+
+
+def test_search():
+    """Quartiles by problem, method and budget, in order; the exact optimum is never beaten."""
+    found = bench("search", "--problem", "A", "latency", "--method", "das", "random", "cem")
+    assert set(found["A"]) == set(found["latency"]) == {"das", "random", "cem"} and found["seconds"] > 0
+    for by_budget in [*found["A"].values(), *found["latency"].values()]:
+        figures = by_budget["200"]
+        assert figures["q1"] <= figures["median"] <= figures["q3"] <= figures["worst"]
+    assert found["A"]["das"]["200"]["q1"] >= 1_530_900
+
+
+def test_accelerators(tmp_path):
+    """The page of designs lacks a network, a memory or the picture."""
+    pytest.importorskip("matplotlib", reason="pictures need matplotlib: pip install 'a3cs-ref[plot]'")
+    words = ["--evaluations", "60", "--networks", "vanilla", "--out", str(tmp_path)]
+    done = subprocess.run([sys.executable, str(TOOLS / "accelerators.py"), *words], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "accelerators.md").read_text()
+    assert page.count("| vanilla | A3C-S |") == page.count("| vanilla | DNNBuilder |") == 2
+    assert "accelerators.py --evaluations 60" in page
+    assert (tmp_path / "front.png").read_bytes()[:4] == b"\x89PNG"
 
 
 @pytest.mark.skipif(choice() == "reference", reason="measures the fast kernels: pip install 'a3cs-ref[fast]'")

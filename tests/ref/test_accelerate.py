@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 from command import a3cs
+from search_cases import tiny_problem
 
 from a3cs_hw.files import UserError
 from a3cs_hw.predictor import predict
@@ -111,6 +112,13 @@ def test_methods_side_by_side():
         assert (low <= median).all() and (median <= high).all() and (np.diff(median[np.isfinite(median)]) <= 0).all()
     again = compare_methods(Request("vanilla").problem(), 300, 3, 0)
     assert json.dumps(document(again)) == json.dumps(document(curves))
+
+
+def test_a_small_space_is_searched_exhaustively():
+    """Exhaustive search is left out where it could be had, or another method finds something better than it."""
+    curves = compare_methods(tiny_problem(np.random.default_rng(0), units=3, choices=3), 100, 2, 0)
+    best = curves.pop("exhaustive").best[:, -1]
+    assert all((curve.best[:, -1] >= best).all() for curve in curves.values())
 
 
 def test_the_commands(tmp_path):
