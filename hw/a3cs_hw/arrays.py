@@ -19,7 +19,6 @@ from a3cs_hw.units import Unit
 Array = np.ndarray
 Record = TypeVar("Record", bound="_Arrays")
 LIMIT = 1 << 62  # what the figures of all units together stay below
-HEAVIEST = 64  # what a bit that is moved weighs in relative energy, at most: 25 in DRAM, the rest on its way to the PEs and back
 
 
 def ceil_div(a: Array, b: Array | int) -> Array:
@@ -91,14 +90,14 @@ class ChunkArrays(_Arrays):
 
 
 def most(unit: Unit, bits: Bits) -> int:
-    """No figure of this unit (cycles, words, bits moved, energy, summed over its tiles) exceeds this on any chunk; fill apart.
+    """No count of this unit (cycles, words, bits moved, summed over its tiles) exceeds this on any chunk; fill apart.
 
     The worst chunk has one PE, one byte a cycle and tiles of one output word: every tile then loads its taps (the pixels between
     them where S > K) and weights, reloads and spills its partial sum, loads a residual and stores a result.
     """
     tiles = unit.M * (1 if unit.kind == "depthwise" else unit.N) * unit.R * unit.C
     taps, pixels = unit.K**2, max(unit.K, unit.S) ** 2
-    return HEAVIEST * tiles * (taps + pixels * bits.x + taps * bits.w + 2 * bits.acc + bits.residual + bits.y)
+    return tiles * (taps + pixels * bits.x + taps * bits.w + 2 * bits.acc + bits.residual + bits.y)
 
 
 def unit_arrays(units: Sequence[Unit], bits: Sequence[Bits]) -> UnitArrays:

@@ -22,8 +22,11 @@ BLOCK = 1 << 11  # pairs evaluated at a time: their arrays stay in the cache
 
 
 def relative_energy(accesses: Array) -> Array:
-    """Relative energy, in 16-bit MACs, of accesses (7, ...): float64 (...)."""
-    return np.asarray(Accesses(*accesses).energy)
+    """Relative energy, in 16-bit MACs, of accesses (7, ...): float64 (...), exact below 2**53.
+
+    Weighed as floats: a DRAM byte weighs 200, with which int64 would overflow where the counts themselves do not.
+    """
+    return np.asarray(Accesses(*accesses.astype(np.float64)).energy)
 
 
 def pair_accesses(units: UnitArrays, chunks: ChunkArrays) -> Array:
