@@ -17,6 +17,7 @@ import numpy as np
 from a3cs_hw.files import UserError
 from a3cs_hw.golden_check import BadFile, CheckReport, check
 from a3cs_hw.golden_diff import DiffReport, diff
+from a3cs_hw.golden_networks import build_networks
 from a3cs_hw.golden_suite import build_suite
 from a3cs_hw.golden_write import Builder, Progress, quiet
 from a3cs_hw.manifest import Manifest, check_path
@@ -26,10 +27,14 @@ from a3cs_hw.splitmix import SAMPLED
 __all__ = ["BadFile", "CheckReport", "DiffReport", "check", "diff", "generate", "generate_network", "quiet"]
 
 
-def generate(out: str | os.PathLike[str], progress: Progress = quiet) -> Manifest:
-    """Write the project's own suite into the folder `out`. The same bytes on every run and machine."""
+def generate(out: str | os.PathLike[str], progress: Progress = quiet, sources: str | os.PathLike[str] = "golden") -> Manifest:
+    """Write the project's own suite into the folder `out`. The same bytes on every run and machine.
+
+    sources: the folder whose inputs/ and designs/ hold what cannot be computed anew: networks, frames and designs.
+    """
     builder = Builder(progress)
     build_suite(builder)
+    build_networks(builder, sources)
     return builder.write(out)
 
 
@@ -52,5 +57,5 @@ def generate_network(
     if not 0 <= whole <= len(frames) or sampled < 0:
         raise UserError(f"the oracle can compute 0 to {len(frames)} whole frames, not {whole}, and no negative sample")
     builder = Builder(progress)
-    builder.add_network(group, network, frames, whole, sampled, store_all)
+    builder.add_network(group, network, frames, whole, sampled, None if store_all else 0)
     return builder.write(out)

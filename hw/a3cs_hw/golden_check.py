@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from a3cs_hw import arithmetic, fixed, manifest, oracle
+from a3cs_hw import arithmetic, fixed, golden_schedule, manifest, oracle
 from a3cs_hw.compare import consult_oracle, difference
 from a3cs_hw.files import UserError, read_bytes, sha256
 from a3cs_hw.golden_write import Progress, quiet
-from a3cs_hw.manifest import NONE, Manifest, RequantizeVector, UnitVector, Vector
+from a3cs_hw.manifest import NONE, Manifest, RequantizeVector, ScheduleLine, UnitVector, Vector
 from a3cs_hw.network import IntegerUnit
+from a3cs_hw.template import load_design
 
 
 @dataclass
@@ -60,12 +61,13 @@ class BadFile:
 
 @dataclass
 class CheckReport:
-    """What a check found. vectors: how many were recomputed; mismatches: what came out differently, by name.
+    """What a check found. vectors, schedules: how many were recomputed; mismatches: what came out differently, by name.
 
     oracle_words: how many words the oracle computed anew.
     """
 
     vectors: int = 0
+    schedules: int = 0
     oracle_words: int = 0
     mismatches: dict[str, str] = field(default_factory=dict)
     bad_file: BadFile | None = None
@@ -110,6 +112,13 @@ def check(path: str | os.PathLike[str], use_oracle: bool = False, progress: Prog
         report.oracle_words += vector.oracle_words if use_oracle else 0
         if wrong:
             report.mismatches[vector.name] = wrong
+    for line in folder.manifest.schedules if folder else []:
+        assert folder is not None
+        progress(line.name)
+        wrong = _check_schedule(folder, line)
+        report.schedules += 1
+        if wrong:
+            report.mismatches[line.name] = wrong
     return report
 
 
@@ -127,6 +136,21 @@ def _check_unit(folder: Folder, vector: UnitVector, use_oracle: bool) -> str:
             return "the SHA-256 of the output is another one; only the hash is stored, so no word can be named"
     wrong = consult_oracle(part, x, residual, y, vector.whole, vector.sampled) if use_oracle else None
     return f"the oracle says otherwise: {wrong.describe()}" if wrong else ""
+
+
+def _check_schedule(folder: Folder, line: ScheduleLine) -> str:
+    units, bits = golden_schedule.network_of(folder.manifest, line)
+    design = load_design(manifest.locate(folder.root, line.design))
+    expected = read_bytes(manifest.locate(folder.root, line.figures))
+    try:
+        found = golden_schedule.compute(units, design, bits)
+    except UserError as error:
+        raise UserError(f"{folder.root}: schedule {line.name}: {error}") from error
+    for who, got in zip(("simulator", "predictor"), found, strict=True):
+        wrong = golden_schedule.first_difference(expected, got)
+        if wrong:
+            return f"{line.figures}, {wrong} from the {who}"
+    return ""
 
 
 def _check_requantize(folder: Folder, vector: RequantizeVector, use_oracle: bool) -> str:

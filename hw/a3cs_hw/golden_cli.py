@@ -45,6 +45,7 @@ def _add_generate(commands: Any) -> None:
         "a3cs golden generate --network agent.npz --frames frames.npy --out vectors",
     )
     parser.add_argument("--out", default="golden", metavar="DIR", help="the folder to write (default: golden)")
+    parser.add_argument("--sources", default="golden", metavar="DIR", help="for the suite: the folder of inputs/ and designs/")
     parser.add_argument("--network", metavar="NETWORK.npz", help="an integer network; without it the suite is written")
     parser.add_argument("--frames", metavar="FRAMES.npy", help="its inputs: integers (B, channels, rows, columns)")
     parser.add_argument("--group", default="network", metavar="NAME", help="the vectors are NAME/UNIT (default: network)")
@@ -100,7 +101,7 @@ def run_generate(args: argparse.Namespace) -> int:
             args.store == "all", _progress,
         )  # fmt: skip
     else:
-        written = golden.generate(args.out)
+        written = golden.generate(args.out, _progress, args.sources)
     stored = [entry for entry in written.files.values() if entry.stored]
     document = {
         "path": str(args.out),
@@ -131,6 +132,7 @@ def run_check(args: argparse.Namespace) -> int:
         "vectors": report.vectors,
         "mismatches": None if report.bad_file else len(report.mismatches),
         "different": report.mismatches,
+        "schedules": report.schedules,
         "oracle_words": report.oracle_words,
         "bad_file": report.bad_file.path if report.bad_file else None,
     }
@@ -139,6 +141,8 @@ def run_check(args: argparse.Namespace) -> int:
         lines.append(f"and {len(report.mismatches) - SHOWN} more")
     if args.oracle:
         lines.append(f"the oracle computed {report.oracle_words:,} words")
+    if report.schedules:
+        lines.append(f"{report.schedules} schedules, counted tile by tile and in closed form")
     lines.append(f"{report.vectors} vectors, {len(report.mismatches)} mismatches")
     _print(args, document, "" if report.bad_file else "\n".join(lines))
     return 0 if report.passed else 1

@@ -17,7 +17,7 @@ from a3cs_hw.golden_write import Builder
 from a3cs_hw.network import FRAME_FORMAT, IntegerNetwork, IntegerUnit, UnitFormats
 from a3cs_hw.units import FRAMES, Unit
 
-FILLS = ("random", "zero", "max", "min", "alternating", "impulse")  # the frames of every unit case, in order
+FILLS = ("random", "zero", "max", "min", "alternating", *(f"impulse {place}" for place in range(9)))  # frames of a unit case
 X16, W16, X8, W8 = Format(16, 12), Format(16, 14), Format(8, 5), Format(8, 6)
 
 
@@ -42,7 +42,8 @@ class Case:
     """One unit with its formats, and how its weights and biases are made.
 
     y_frac None: such that the random frame saturates now and then. weight_bits: the width of the random weights.
-    bias: "random" (of the size of the output), or "edge" (at both ends of the accumulator, so that it wraps).
+    bias: "random" (of the size of the output, with exact ties among them), or "edge" (at both ends of the accumulator, so that
+    it wraps).
     data: the case whose x, w and b this one shares.
     """
 
@@ -86,6 +87,11 @@ def shape_cases() -> Iterator[Case]:
         Unit("conv3x3_valid", "conv", 4, 5, 7, 7, 3),
         Unit("conv3x3_small_map", "conv", 3, 2, 2, 1, 3, 1, 1),
         Unit("conv3x3_wide_pad", "conv", 3, 2, 5, 4, 3, 1, 2),
+        Unit("conv3x3_s2_valid", "conv", 4, 3, 8, 7, 3, 2),
+        Unit("conv3x3_s4", "conv", 4, 3, 11, 10, 3, 4, 1),
+        Unit("conv1x1_s4", "conv", 4, 3, 9, 6, 1, 4),
+        Unit("conv5x5_valid", "conv", 3, 3, 7, 6, 5),
+        Unit("conv5x5_wide_pad", "conv", 3, 2, 3, 2, 5, 1, 4),
         Unit("conv5x5", "conv", 4, 3, 7, 9, 5, 1, 2, relu=True),
         Unit("conv5x5_s2", "conv", 4, 3, 9, 7, 5, 2, 2),
         Unit("conv8x8_s4", "conv", 4, 4, 20, 16, 8, 4, relu=True),
@@ -94,6 +100,8 @@ def shape_cases() -> Iterator[Case]:
         Unit("depthwise3x3_s2", "depthwise", 6, 6, 9, 8, 3, 2, 1, relu=True),
         Unit("depthwise5x5", "depthwise", 5, 5, 7, 8, 5, 1, 2),
         Unit("depthwise5x5_s2", "depthwise", 5, 5, 9, 8, 5, 2, 2),
+        Unit("depthwise3x3_valid", "depthwise", 4, 4, 7, 6, 3, 1),
+        Unit("depthwise5x5_small_map", "depthwise", 3, 3, 1, 2, 5, 1, 2),
         Unit("fc", "fc", 7, 40),
         Unit("fc_relu", "fc", 16, 33, relu=True),
     ]
@@ -109,6 +117,7 @@ def number_cases() -> Iterator[Case]:
     relu, add = replace(conv, relu=True), replace(conv, relu=True, residual="residual")
     stem = Unit("", "conv", 5, 4, 12, 11, 3, 2, 1, True)
     pointwise = Unit("", "conv", 4, 3, 5, 4)
+    depthwise = Unit("", "depthwise", 4, 4, 6, 5, 3, 1, 1)
     for name, case in {
         "residual_same_frac": Case(add, r=Format(16, 9)),
         "residual_finer": Case(add, r=Format(16, 14)),
@@ -116,7 +125,7 @@ def number_cases() -> Iterator[Case]:
         "residual_unshifted": Case(add, r=Format(16, 26)),
         "residual_8bit": Case(replace(add, relu=False), X8, W8, 8, r=Format(8, 2), acc_bits=32),
         "residual_wraps": Case(add, r=Format(16, -6), bias="edge"),
-        "residual_depthwise": Case(Unit("", "depthwise", 4, 4, 6, 5, 3, 1, 1, residual="residual"), r=Format(16, 8)),
+        "residual_depthwise": Case(replace(depthwise, residual="residual"), r=Format(16, 8)),
         "frames_16bit": Case(stem, FRAME_FORMAT, W16),
         "frames_8bit": Case(stem, FRAME_FORMAT, W8, 8, acc_bits=32),
         "mixed_16x8": Case(conv, X16, W8),
@@ -130,6 +139,10 @@ def number_cases() -> Iterator[Case]:
         "acc32_wraps": Case(conv, acc_bits=32),
         "acc32_edge": Case(relu, X8, W8, 8, acc_bits=32, bias="edge"),
         "acc48_edge": Case(relu, bias="edge"),
+        "depthwise_acc32_edge": Case(depthwise, X8, W8, 8, acc_bits=32, bias="edge"),
+        "depthwise_acc48_edge": Case(depthwise, bias="edge"),
+        "fc_acc32_edge": Case(Unit("", "fc", 5, 12), X8, W8, 8, acc_bits=32, bias="edge"),
+        "fc_acc48_edge": Case(Unit("", "fc", 5, 12), bias="edge"),
         "acc48_edge_wrap_sm": Case(conv, bias="edge", overflow="AP_WRAP_SM", rounding="AP_RND_CONV"),
         "acc16_wraps_wrap": Case(conv, X8, W8, 8, acc_bits=16, overflow="AP_WRAP", rounding="AP_TRN"),
         "sums_beyond_2_53": Case(pointwise, Format(30, 20), Format(26, 20), 32, acc_bits=60),
@@ -158,11 +171,11 @@ def add_case(builder: Builder, case: Case) -> None:
     unit, data = case.unit, case.data or case.unit.name
     files = {part: f"units/{part}/{data}.bin" for part in "xwb"} | {"y": f"units/y/{unit.name}.bin"}
     weights = splitmix.words(splitmix.seed_of(files["w"]), unit.weight_words, case.weight_bits or case.w.bits)
-    x = np.stack([_fill(fill, (unit.N, unit.H, unit.W), case.x, files["x"]) for fill in FILLS])
+    x = fill_frames((unit.N, unit.H, unit.W), case.x, files["x"])
     residual = None
     if case.r is not None:
         files["r"] = f"units/r/{data}.bin"
-        residual = np.stack([_fill(fill, (unit.M, unit.R, unit.C), case.r, files["r"]) for fill in FILLS])
+        residual = fill_frames((unit.M, unit.R, unit.C), case.r, files["r"])
     shaped = weights.reshape(unit.weight_shape).astype(case.w.dtype)
     part = IntegerUnit(unit, case.x, case.r, case.formats, shaped, np.zeros(unit.M, np.int64))
     part = replace(part, bias=_biases(case, part.shift, files["b"]))
@@ -170,39 +183,44 @@ def add_case(builder: Builder, case: Case) -> None:
 
 
 def _biases(case: Case, shift: int, path: str) -> np.ndarray:
-    """(M,) int64: random of about the output's size, or next to the accumulator's largest and smallest words in turn."""
-    M = case.unit.M
-    if case.bias == "random":
-        return splitmix.words(splitmix.seed_of(path), M, min(case.acc_bits, shift + case.y_bits - 1))
-    top = 1 << (case.acc_bits - 1)
-    return np.array([top - 1 - m if m % 2 == 0 else -top + m for m in range(M)], np.int64)
+    """(M,) int64: random of about the output's size, or next to the accumulator's largest and smallest words in turn.
+
+    Of the random ones two in three are exact ties, of either sign: a frame of zeros then meets nothing else.
+    """
+    M, acc_bits = case.unit.M, case.acc_bits
+    if case.bias == "edge":
+        top = 1 << (acc_bits - 1)
+        return np.array([top - 1 - m if m % 2 == 0 else -top + m for m in range(M)], np.int64)
+    words = splitmix.words(splitmix.seed_of(path), M, min(acc_bits, shift + case.y_bits - 1))
+    if shift == 0:  # nothing is rounded
+        return words
+    size = np.where(words < 0, ~words, words)
+    ties = (size >> shift << shift) + (1 << (shift - 1))
+    return np.choose(np.arange(M) % 3, [words, -ties, ties])
 
 
-def _fill(fill: str, shape: tuple[int, ...], words: Format, path: str) -> np.ndarray:
-    """One frame of words, int64."""
-    count = math.prod(shape)
-    if fill == "random":
-        return splitmix.words(splitmix.seed_of(path), count, words.bits, words.signed).reshape(shape)
-    flat = np.zeros(count, np.int64)
-    if fill == "max":
-        flat[:] = words.max
-    elif fill == "min":
-        flat[:] = words.min
-    elif fill == "alternating":
-        flat[0::2], flat[1::2] = words.max, words.min
-    elif fill == "impulse":  # one word, a power of two, off every centre: it catches mirrored kernels and swapped axes
-        flat[count // 3] = (words.max + 1) // 2
-    return flat.reshape(shape)
+def fill_frames(shape: tuple[int, int, int], words: Format, path: str) -> np.ndarray:
+    """The frames of a unit case, (FILLS, channels, rows, columns) int64: random words, and the corners of what can be."""
+    channels, rows, columns = shape
+    frames: np.ndarray = np.zeros((len(FILLS), *shape), np.int64)
+    frames[0] = splitmix.words(splitmix.seed_of(path), math.prod(shape), words.bits, words.signed).reshape(shape)
+    frames[2], frames[3] = words.max, words.min
+    frames[4].reshape(-1)[0::2], frames[4].reshape(-1)[1::2] = words.max, words.min
+    for place, frame in enumerate(frames[5:]):  # one word alone: corners, edges and centre, from the first channel to the last
+        row, column = place // 3 * (rows - 1) // 2, place % 3 * (columns - 1) // 2
+        frame[place * (channels - 1) // 8, row, column] = (words.max + 1) // 2
+    return frames
 
 
 # --- write-backs by themselves ------------------------------------------------------------------------------------
 
 
 def add_write_backs(builder: Builder) -> None:
-    """Every rounding and overflow, signed and unsigned: small accumulators one by one, 48-bit ones, and shift 0."""
+    """Every rounding and overflow, signed and unsigned: small accumulators one by one, 32-bit and 48-bit ones, and shift 0."""
     sets = {
         "narrow": (np.arange(-512, 512, dtype=np.int64), 3, 5, ROUNDINGS),
-        "wide": (wide_accumulators(384, 20), 20, 16, ROUNDINGS),
+        "acc32": (wide_accumulators("acc32", 384, 12, 32), 12, 8, ROUNDINGS),
+        "wide": (wide_accumulators("wide", 384, 20, 48), 20, 16, ROUNDINGS),
         "unshifted": (np.arange(-256, 256, dtype=np.int64), 0, 6, ("AP_RND",)),
     }
     for name, (acc, shift, bits, roundings) in sets.items():
@@ -215,14 +233,14 @@ def add_write_backs(builder: Builder) -> None:
                     builder.add_requantize(f"requantize/{vector}", acc, shift, target, rounding, overflow, files)
 
 
-def wide_accumulators(count: int, shift: int) -> np.ndarray:
-    """48-bit accumulators of all magnitudes: a third exact ties, a third one off a tie, and the ends of the range."""
-    words = splitmix.words(splitmix.seed_of("requantize/acc/wide.bin"), count, 48)
-    words = words >> (np.arange(count) % 40)
+def wide_accumulators(name: str, count: int, shift: int, bits: int) -> np.ndarray:
+    """Accumulators of `bits` bits of all magnitudes: a third exact ties, a third one off a tie, and the ends of the range."""
+    words = splitmix.words(splitmix.seed_of(f"requantize/acc/{name}.bin"), count, bits)
+    words = words >> (np.arange(count) % (bits - 8))
     ties = (words >> shift << shift) + (1 << (shift - 1))
     kind = np.arange(count) % 6
     words = np.choose(kind, [words, ties, ties + 1, words, ties, ties - 1])
-    top, half = 1 << 47, 1 << (shift - 1)
+    top, half = 1 << (bits - 1), 1 << (shift - 1)
     edges = [0, 1, -1, half, -half, half - 1, -half - 1, top - 1, -top, top - half, top - half - 1, -top + half, -top + half - 1]
     return np.concatenate([words, np.array(edges, np.int64)])
 
@@ -261,5 +279,6 @@ def tiny_network(bits: int, group: str) -> IntegerNetwork:
         seed = splitmix.seed_of(f"{group}/w/{unit.name}.bin")
         weights[unit.name] = splitmix.words(seed, unit.weight_words, bits).reshape(unit.weight_shape).astype(case.w.dtype)
         shift = x.frac + case.w.frac - formats[unit.name].y.frac
-        biases[unit.name] = _biases(case, shift - 2, f"{group}/b/{unit.name}.bin")
+        seed = splitmix.seed_of(f"{group}/b/{unit.name}.bin")
+        biases[unit.name] = splitmix.words(seed, unit.M, min(case.acc_bits, shift + bits - 3))
     return IntegerNetwork(tuple(units), formats, weights, biases, input_shape=(4, 12, 12), meta={"source": "golden suite"})

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from a3cs_hw import arithmetic, fixed, manifest, oracle
+from a3cs_hw import arithmetic, fixed, golden_schedule, manifest, oracle
 from a3cs_hw.compare import consult_oracle
 from a3cs_hw.files import UserError, sha256, write_bytes
 from a3cs_hw.fixed import Format
-from a3cs_hw.manifest import BIAS, NONE, FileEntry, Manifest, RequantizeVector, UnitVector
+from a3cs_hw.manifest import BIAS, NONE, FileEntry, Manifest, RequantizeVector, ScheduleLine, UnitVector, check_path
 from a3cs_hw.network import IntegerNetwork, IntegerUnit
+from a3cs_hw.template import Design
 from a3cs_hw.units import FRAMES
 
 Progress = Callable[[str], None]
@@ -34,7 +35,11 @@ class Builder:
 
     def add_file(self, path: str, array: np.ndarray, dtype: np.dtype, stored: bool = True) -> str:
         """Add an array of words as raw little-endian bytes; returns its path."""
-        data = np.ascontiguousarray(array, dtype).tobytes()
+        return self.add_bytes(path, np.ascontiguousarray(array, dtype).tobytes(), stored)
+
+    def add_bytes(self, path: str, data: bytes, stored: bool = True) -> str:
+        """Add a file; returns its path. The same file may be added again."""
+        check_path(path)
         if path in self.contents and self.contents[path] != data:
             raise ValueError(f"{path} is written twice with different contents")
         self.contents[path] = data
@@ -83,11 +88,11 @@ class Builder:
         )
 
     def add_network(
-        self, group: str, network: IntegerNetwork, frames: np.ndarray, whole: int, sampled: int, store_all: bool = True
+        self, group: str, network: IntegerNetwork, frames: np.ndarray, whole: int, sampled: int, largest: int | None = None
     ) -> None:
         """Add every unit of a network on frames (B, channels, rows, columns) as a group of vectors.
 
-        store_all: keep every unit's output as a file; otherwise the outputs that another unit reads are kept as hashes.
+        largest: outputs of more bytes that another unit reads are kept as hashes; None: every output is kept as a file.
         """
         network.validate()
         maps = {FRAMES: arithmetic.check_frames(network, frames)}
@@ -101,9 +106,25 @@ class Builder:
             if unit.residual:
                 files["r"] = paths[unit.residual]
             x = maps[unit.input].reshape(len(frames), unit.N, unit.H, unit.W)
-            stored = store_all or name in kept
             part = network.integer_unit(unit)
+            size = len(frames) * unit.output_words * part.y.dtype.itemsize
+            stored = name in kept or largest is None or size <= largest
             maps[name] = self.add_unit(f"{group}/{name}", part, files, x, residual, whole, sampled, stored)
+
+    def add_schedule(self, group: str, design_path: str, design: Design) -> None:
+        """Add what the network `group`, whose vectors are there already, costs on a design, whose file is there already."""
+        name = PurePosixPath(design_path).stem
+        figures = f"{group}/schedule/{name}.txt"
+        count = sum(manifest.split_name(vector.name)[0] == group for vector in self.manifest.vectors)
+        line = ScheduleLine(f"{group}/{name}", count, design_path, figures)
+        self.progress(f"{line.name}: every tile")
+        units, bits = golden_schedule.network_of(self.manifest, line)
+        walked, predicted = golden_schedule.compute(units, design, bits)
+        if walked != predicted:
+            difference = golden_schedule.first_difference(walked, predicted)
+            raise RuntimeError(f"{line.name}: simulator and predictor disagree: {difference}")
+        self.add_bytes(figures, walked)
+        self.manifest.schedules.append(line)
 
     def write(self, folder: str | os.PathLike[str]) -> Manifest:
         """Write all files, then the manifest; then remove the files that only an earlier manifest of this folder lists."""

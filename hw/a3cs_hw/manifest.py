@@ -4,6 +4,7 @@
     file BYTES SHA256 stored|derived PATH
     vector GROUP/UNIT kind=conv frames=6 M=8 ... x=PATH w=PATH b=PATH r=PATH y=PATH
     requantize GROUP/NAME count=2048 shift=3 ... acc=PATH y=PATH
+    schedule GROUP/DESIGN units=12 design=PATH figures=PATH
     end SHA256
 
 golden/FORMAT.md is the specification. The last line carries the SHA-256 of everything above it.
@@ -178,9 +179,19 @@ class RequantizeVector:
         check_modes(self.rounding, self.overflow, bool(self.y_signed), where)
 
 
+@dataclass(frozen=True)
+class ScheduleLine:
+    """What a network costs on a design: the group of its `units` vectors, the design file, and the file of the figures."""
+
+    name: str
+    units: int
+    design: str
+    figures: str
+
+
 Vector = UnitVector | RequantizeVector
-LINE_KINDS: dict[str, type] = {"vector": UnitVector, "requantize": RequantizeVector}
-V = TypeVar("V", UnitVector, RequantizeVector)
+LINE_KINDS: dict[str, type] = {"vector": UnitVector, "requantize": RequantizeVector, "schedule": ScheduleLine}
+V = TypeVar("V", UnitVector, RequantizeVector, ScheduleLine)
 
 
 @dataclass
@@ -189,6 +200,7 @@ class Manifest:
 
     files: dict[str, FileEntry] = field(default_factory=dict)
     vectors: list[Vector] = field(default_factory=list)
+    schedules: list[ScheduleLine] = field(default_factory=list)
 
     def groups(self) -> list[str]:
         """The groups that vectors belong to, in order of first appearance. A network is one group, its units in order."""
@@ -206,10 +218,10 @@ def encode(manifest: Manifest) -> bytes:
     lines = [HEADING]
     for entry in manifest.files.values():
         lines.append(f"file {entry.size} {entry.sha256} {'stored' if entry.stored else 'derived'} {entry.path}")
-    for vector in manifest.vectors:
-        word = next(word for word, cls in LINE_KINDS.items() if isinstance(vector, cls))
-        keys = (f"{key.name}={getattr(vector, key.name)}" for key in fields(vector) if key.name != "name")
-        lines.append(f"{word} {vector.name} {' '.join(keys)}")
+    for line in (*manifest.vectors, *manifest.schedules):
+        word = next(word for word, cls in LINE_KINDS.items() if isinstance(line, cls))
+        keys = (f"{key.name}={getattr(line, key.name)}" for key in fields(line) if key.name != "name")
+        lines.append(f"{word} {line.name} {' '.join(keys)}")
     body = ("\n".join(lines) + "\n").encode("ascii")
     return body + f"end {sha256(body)}\n".encode("ascii")
 
@@ -250,6 +262,9 @@ def _parse_line(manifest: Manifest, parts: list[str]) -> None:
             raise UserError(f"{path}: {size} bytes; at most {MAX_ARRAY_BYTES} are accepted")
         manifest.files[path] = FileEntry(path, int(size), digest, presence == "stored")
         return
+    if parts[0] == "schedule":
+        manifest.schedules.append(_parse_schedule(manifest, parts))
+        return
     vector: Vector = _parse_vector(LINE_KINDS[parts[0]], parts)
     vector.validate()
     if any(vector.name == other.name for other in manifest.vectors):
@@ -262,6 +277,16 @@ def _parse_line(manifest: Manifest, parts: list[str]) -> None:
         if entry.size != expected:
             raise UserError(f"{path} has {entry.size} bytes, the vector needs {expected} ({'x'.join(map(str, shape))})")
     manifest.vectors.append(vector)
+
+
+def _parse_schedule(manifest: Manifest, parts: list[str]) -> ScheduleLine:
+    line = _parse_vector(ScheduleLine, parts)
+    if any(line.name == other.name for other in manifest.schedules):
+        raise UserError(f"the name {line.name} is used twice")
+    for path in (line.design, line.figures):
+        if path not in manifest.files or not manifest.files[path].stored:
+            raise UserError(f"{path} has no file line that says stored")
+    return line
 
 
 def _parse_vector(cls: type[V], parts: list[str]) -> V:
