@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from integer_cases import small_network
 
-from a3cs_hw import arithmetic, golden, manifest, oracle, splitmix
+from a3cs_hw import arithmetic, files, golden, manifest, oracle, splitmix, template
 from a3cs_hw.cli import main
 from a3cs_hw.files import UserError, sha256
 from a3cs_hw.fixed import OVERFLOWS, ROUNDINGS
@@ -129,12 +129,53 @@ def test_table_of_ties_is_what_the_oracle_does():
         assert [oracle.round_quotient(int(value * 4), 2, rounding) for value in values] == expected, rounding
 
 
+def table(heading):
+    """A table of FORMAT.md whose first heading is this one: its numbers, and each row's cells by the row's name."""
+    lines = iter((GOLDEN / "FORMAT.md").read_text().splitlines())
+    cells = [cell.strip() for cell in next(line for line in lines if line.startswith(f"| {heading} |")).split("|")[2:-1]]
+    next(lines)
+    rows = {}
+    for line in lines:
+        if not line.startswith("|"):
+            break
+        name, *words = [cell.strip() for cell in line.split("|")[1:-1]]
+        rows[name] = [int(word) for word in words]
+    return [int(cell) for cell in cells], rows
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_tables_of_overflow_are_what_the_oracle_does(signed):
+    """Someone who implements FORMAT.md's tables would be wrong."""
+    values, rows = table("signed" if signed else "unsigned")
+    assert set(rows) == set(OVERFLOWS if signed else OVERFLOWS[:-1])
+    for overflow, expected in rows.items():
+        assert [oracle.overflow_word(v, v, 4, signed, overflow) for v in values] == expected, overflow
+    assert oracle.requantize(31, 1, 4, True, "AP_RND", "AP_WRAP_SM") == 0  # the example below the tables
+    assert oracle.requantize(16, 0, 4, True, "AP_RND", "AP_WRAP_SM") == -1
+
+
 def test_splitmix_is_the_published_generator():
     """Synthetic data could not be made again elsewhere."""
     assert [f"{int(z):016X}" for z in splitmix.stream(0, 3)] == ["E220A8397B1DCDAF", "6E789E6AA1B965F4", "06C45D188009454F"]
     assert splitmix.seed_of("") == 0xCBF29CE484222325 and splitmix.seed_of("a") == 0xAF63DC4C8601EC8C
     words = splitmix.words(0, 1000, 5)
     assert words.min() == -16 and words.max() == 15 and splitmix.words(0, 1000, 5, signed=False).max() == 31
+
+
+def test_every_unit_case_meets_ties_and_impulses():
+    """A rounding mode, a mirrored kernel or swapped axes could go unseen in some kind of unit."""
+    folder, _ = open_folder(GOLDEN)
+    for vector in folder.manifest.vectors:
+        if not vector.name.startswith("units/"):
+            continue
+        part, x, _ = folder.inputs(vector)
+        ones = np.argwhere(x[5:])  # frame, channel, row, column
+        assert ones[:, 0].tolist() == list(range(9)), vector.name
+        places = {tuple(place) for place in ones[:, 1:].tolist()}
+        assert {(0, 0, 0), (vector.N - 1, vector.H - 1, vector.W - 1)} <= places and not x[1].any(), vector.name
+        half = 1 << part.shift >> 1
+        signs = {bias > 0 for bias in part.bias.tolist() if half and bias % (2 * half) == half}  # of the frame of zeros
+        assert signs == {True, False} or not half or np.abs(part.bias).max() >> (vector.acc_bits - 2), vector.name
 
 
 def compile_c(source, program, *flags):
@@ -287,6 +328,85 @@ def test_no_manifest(tmp_path):
     assert command("check", tmp_path) == 2
     (tmp_path / manifest.NAME).write_text("hello\n")
     assert command("check", tmp_path) == 2
+
+
+# --- schedules ----------------------------------------------------------------------------------------------------
+
+
+def test_schedules_are_of_every_network_on_one_two_and_four_chunks():
+    """A design whose chunks hand maps over wrongly, or a loop order that nobody tried, would go unseen."""
+    listed = manifest.parse((GOLDEN / manifest.NAME).read_bytes(), "manifest")
+    designs = {line.design: template.load_design(GOLDEN / line.design) for line in listed.schedules}
+    assert sorted(len(design.chunks) for design in designs.values()) == [1, 2, 4]
+    assert {line.name.partition("/")[0] for line in listed.schedules} == {"tiny16", "tiny8", "agent", "vanilla"}
+    assert len(listed.schedules) == 4 * len(designs)
+    chunks = [chunk for design in designs.values() for chunk in design.chunks]
+    assert {chunk.interconnect for chunk in chunks} == set(template.INTERCONNECTS)
+    assert {chunk.order for chunk in chunks} == set(template.ORDERS) and {chunk.resident for chunk in chunks} == {True, False}
+    text = (GOLDEN / "agent" / "schedule" / "chunks2.txt").read_text()
+    assert int(re.search("segments=([0-9]+)", text)[1]) > 2 and re.search("spill=[1-9]", text)
+
+
+def test_a_wrong_figure_is_a_mismatch(suite, capsys):
+    """Cycles in the files that nobody counts again could say anything."""
+    path = suite / "agent" / "schedule" / "chunks4.txt"
+    before = path.read_bytes()
+    path.write_bytes(re.sub(rb"(unit fc .* weight=)[0-9]+", rb"\g<1>7", before))
+    rewrite(suite, lambda text: re.sub(f"file [0-9]+ {sha256(before)}", file_line(path), text))
+    assert command("check", suite) == 1
+    first, *_, last = capsys.readouterr().out.splitlines()
+    assert first.startswith("agent/chunks4: agent/schedule/chunks4.txt, line ") and last.endswith(" vectors, 1 mismatches")
+    assert "(unit fc): weight=7 expected, weight=" in first and first.endswith("got from the simulator")
+
+
+def file_line(path):
+    """How the manifest's line for a file begins."""
+    data = path.read_bytes()
+    return f"file {len(data)} {sha256(data)}"
+
+
+BAD_SCHEDULES = {
+    "more units than vectors": (lambda t: t.replace("chunks2 units=12", "chunks2 units=13"), "has 12 vectors"),
+    "a design that is not listed": (lambda t: t.replace("design=designs/chunks2", "design=designs/chunks3"), "no file line"),
+    "a design of another network": (lambda t: t.replace("design=designs/chunks2.json", "design=inputs/agent.npz"), "JSON"),
+    "a path that climbs out": (lambda t: t.replace("figures=tiny16/", "figures=../"), "no file line"),
+    "the same schedule twice": (lambda t: t.replace("schedule tiny16/chunks2", "schedule tiny16/chunks1"), "twice"),
+    "a key too few": (lambda t: t.replace(" design=designs/chunks2.json", ""), "in this order"),
+}
+
+
+@pytest.mark.parametrize("what", BAD_SCHEDULES)
+def test_bad_schedule_lines(suite, what):
+    """A damaged or hostile line: one line that says where, no traceback."""
+    change, message = BAD_SCHEDULES[what]
+    rewrite(suite, change)
+    with pytest.raises(UserError, match=message) as error:
+        golden.check(suite)
+    assert "\n" not in str(error.value)
+
+
+# --- sources ------------------------------------------------------------------------------------------------------
+
+
+def test_the_suite_needs_its_sources(tmp_path, capsys):
+    """Somebody without the project's folder must be told what is missing, and no half a suite may be written."""
+    assert command("generate", "--out", tmp_path / "out", "--sources", tmp_path) == 2
+    assert "inputs/frames.npy" in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+def test_networks_that_are_none(tmp_path, network, monkeypatch, capsys):
+    """An archive that unpacks to more than the limit, or one with pickled objects, must be refused before it is unpacked."""
+    network.save(tmp_path / "n.npz")
+    np.savez(tmp_path / "object.npz", header=np.array([{}], object))
+    np.savez_compressed(tmp_path / "bomb.npz", header=np.zeros(1 << 20, np.uint8), w=np.zeros(1 << 22))
+    assert (tmp_path / "bomb.npz").stat().st_size < 1 << 16
+    np.save(tmp_path / "f.npy", np.zeros((1, 2, 8, 8), np.uint8))
+    monkeypatch.setattr(files, "MAX_ARRAY_BYTES", 1 << 24)
+    for name, message in (("object", "damaged or not a .npz"), ("bomb", "unpacks to more than")):
+        words = ("--network", tmp_path / f"{name}.npz", "--frames", tmp_path / "f.npy", "--out", tmp_path / "out")
+        assert command("generate", *words) == 2
+        said = capsys.readouterr().err.splitlines()
+        assert len(said) == 1 and message in said[0] and f"{name}.npz" in said[0]
 
 
 # --- a network of one's own ---------------------------------------------------------------------------------------
