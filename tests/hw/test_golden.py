@@ -224,6 +224,21 @@ def test_the_c_program_sees_what_is_wrong(tmp_path, network, frames):
     assert done.returncode == 2 and "cannot be read" in done.stderr
 
 
+@pytest.mark.parametrize("flags", [["-O2"], SANITIZED], ids=["optimised", "sanitized"])
+def test_a_c_program_counts_the_same_cycles(tmp_path, suite, flags):
+    """FORMAT.md says another cycle model than the simulator's, or schedule.c believes what it reads."""
+    schedule = compile_c("schedule.c", tmp_path / "schedule", *flags)
+    done = subprocess.run([schedule, suite], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout == "12 schedules, 0 mismatches\n", done
+    path = suite / "agent" / "schedule" / "chunks4.txt"
+    for figure in ("floor=", "dsp=", "spill=", "latency=", "peak_weight="):
+        text = path.read_text()
+        path.write_text(text.replace(figure, f"{figure}7", 1))
+        done = subprocess.run([schedule, suite], capture_output=True, text=True)
+        assert done.returncode == 1 and done.stdout.endswith("12 schedules, 1 mismatches\n"), (figure, done)
+        path.write_text(text)
+
+
 # --- damage -------------------------------------------------------------------------------------------------------
 
 
