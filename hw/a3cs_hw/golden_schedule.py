@@ -25,6 +25,7 @@ from a3cs_hw.units import Unit
 
 HEADING = "a3cs-schedule 1"
 REGISTERS = ("input_registers", "weight_registers", "output_registers")  # they decide about energy, not about cycles
+MOST_TILES = 1_000_000  # of a network, some twenty seconds: a hostile folder may not keep a check busy for ever
 
 
 def network_of(listed: Manifest, line: ScheduleLine) -> tuple[list[Unit], dict[str, Bits]]:
@@ -45,10 +46,13 @@ def network_of(listed: Manifest, line: ScheduleLine) -> tuple[list[Unit], dict[s
 
 
 def compute(units: Sequence[Unit], design: Design, bits: Mapping[str, Bits]) -> tuple[bytes, bytes]:
-    """The text as the simulator and as the predictor have it. UserError when the network does not fit the design or its board."""
+    """The text as the simulator and as the predictor have it. UserError when the network does not fit the design."""
     require_fit(units, design, bits)
-    walked, predicted = walk_design(units, design, bits), predict(units, design, bits)
-    return encode(units, design, bits, walked), encode(units, design, bits, predicted)
+    predicted = predict(units, design, bits)
+    tiles = sum(unit.tiles for unit in predicted.units)
+    if tiles > MOST_TILES:
+        raise UserError(f"{tiles:,} tiles, more than the {MOST_TILES:,} that are counted one by one; use larger tiles")
+    return encode(units, design, bits, walk_design(units, design, bits)), encode(units, design, bits, predicted)
 
 
 def encode(units: Sequence[Unit], design: Design, bits: Mapping[str, Bits], cost: DesignCost) -> bytes:

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 from integer_cases import small_network
 
-from a3cs_hw import arithmetic, files, golden, manifest, oracle, splitmix, template
+from a3cs_hw import arithmetic, files, golden, golden_schedule, manifest, oracle, splitmix, template
 from a3cs_hw.cli import main
 from a3cs_hw.files import UserError, sha256
 from a3cs_hw.fixed import OVERFLOWS, ROUNDINGS
 from a3cs_hw.golden_check import open_folder
 from a3cs_hw.golden_write import Builder
+from a3cs_hw.units import Unit
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 
@@ -401,6 +402,14 @@ def test_bad_schedule_lines(suite, what):
 
 
 # --- sources ------------------------------------------------------------------------------------------------------
+
+
+def test_a_design_of_too_many_tiles_is_refused():
+    """A check of a hostile folder would not end."""
+    unit = Unit("fc", "fc", 10_000, 10_000)
+    design = template.Design((template.Chunk(1, 1, tm=1, tn=1),), {"fc": 0})
+    with pytest.raises(UserError, match="100,000,000 tiles, more than"):
+        golden_schedule.compute([unit], design, template.default_bits([unit]))
 
 
 def test_the_suite_needs_its_sources(tmp_path, capsys):
