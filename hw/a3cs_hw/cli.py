@@ -46,13 +46,15 @@ def guarded(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
 
 
 def add_commands(subparsers: Subparsers) -> None:
-    """Mount space, predict, simulate and golden; each sets `run`, a function of the parsed arguments giving the exit status."""
+    """Mount space, predict, simulate, golden and export; each sets `run`: parsed arguments in, exit status out."""
+    from a3cs_hw.export_cli import add_export_commands
     from a3cs_hw.golden_cli import add_golden_commands
 
     _add_space(subparsers)
     _add_predict(subparsers)
     _add_simulate(subparsers)
     add_golden_commands(subparsers)
+    add_export_commands(subparsers)
 
 
 def _add_command(subparsers: Subparsers, name: str, summary: str, example: str) -> argparse.ArgumentParser:

@@ -171,6 +171,11 @@ class IntegerNetwork:
             self.biases[name],
         )
 
+    @property
+    def frame_words(self) -> int:
+        """Words of one frame."""
+        return math.prod(self.input_shape)
+
     def outputs(self) -> tuple[str, ...]:
         """The names of the units that no other unit reads: what the network computes."""
         read = {unit.input for unit in self.units} | {unit.residual for unit in self.units}
