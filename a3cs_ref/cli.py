@@ -93,6 +93,10 @@ def _add_agents(subparsers) -> None:
     quantize.add_argument("--check", type=int, default=1000, help="frames on which float and integer meet (default: 1000)")
     quantize.add_argument("--frames", metavar="FRAMES.npy", help="also write some of the real frames, for simulate and golden")
     quantize.add_argument("--frames-count", type=int, default=4, help="how many of them (default: 4)")
+    quantize.add_argument("--report", action="store_true", help="also show every unit's range, saturations, ties and noise")
+    quantize.add_argument(
+        "--allow-overflow", action="store_true", help="write the network even where accumulators can overflow (else refused)"
+    )
     add_arguments(quantize, QuantizeConfig)
 
     accelerate = _command(

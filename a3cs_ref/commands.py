@@ -117,6 +117,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
 def quantize(arguments: argparse.Namespace) -> int:
     """`a3cs quantize`."""
     from a3cs_ref import quantize as quantizer
+    from a3cs_ref.quantize_report import print_reports, unit_reports
 
     config = from_arguments(quantizer.QuantizeConfig, arguments)
     if arguments.check < 1:
@@ -129,8 +130,9 @@ def quantize(arguments: argparse.Namespace) -> int:
     mixed = frames[np.random.default_rng([arguments.seed, 1]).permutation(len(frames))]
     calibration, check = mixed[: config.calibration], mixed[config.calibration :]
     about = {"game": game, "agent": source.about}
-    network = quantizer.quantize(agent, calibration, config, about)
+    network = quantizer.quantize(agent, calibration, config, about, arguments.allow_overflow)
     found = quantizer.agreement(agent, network, check)
+    reports = unit_reports(agent, network, check) if arguments.report else []
     network.meta["agreement"] = dataclasses.asdict(found)
     network.save(arguments.out)
     if arguments.frames:
@@ -142,7 +144,12 @@ def quantize(arguments: argparse.Namespace) -> int:
         ("max |delta logit|", f"{found.max_delta_logit:.3g}"), ("max |delta value|", f"{found.max_delta_value:.3g}"),
         ("saturations", f"{found.saturations:,}"), ("accumulator overflows", f"{found.accumulator_overflows:,}"),
     ]  # fmt: skip
-    _answer(arguments, {"network": arguments.out, **dataclasses.asdict(found)}, rows, "quantize")
+    document = {"network": arguments.out, **dataclasses.asdict(found)}
+    if arguments.report:
+        document["report"] = [report.document() for report in reports]
+    _answer(arguments, document, rows, "quantize")
+    if reports and not arguments.json:
+        print_reports(reports)
     return 0
 
 

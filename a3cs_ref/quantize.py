@@ -15,8 +15,8 @@ import numpy as np
 
 from a3cs_hw import arithmetic
 from a3cs_hw.files import UserError
-from a3cs_hw.fixed import MAX_FRAC, Format
-from a3cs_hw.network import FRAME_FORMAT, IntegerNetwork, UnitFormats
+from a3cs_hw.fixed import MAX_FRAC, Format, signed_bits
+from a3cs_hw.network import FRAME_FORMAT, IntegerNetwork, IntegerUnit, UnitFormats
 from a3cs_hw.units import FRAMES, Unit
 from a3cs_ref.config import option
 from a3cs_ref.nn.actor_critic import ActorCritic
@@ -156,11 +156,36 @@ def convert(
     return network
 
 
-def quantize(agent: ActorCritic, frames: np.ndarray, config: QuantizeConfig, meta: dict[str, Any]) -> IntegerNetwork:
-    """The whole way: an integer network for this agent, calibrated on real frames (B, 4, 84, 84) uint8."""
+def quantize(
+    agent: ActorCritic, frames: np.ndarray, config: QuantizeConfig, meta: dict[str, Any], allow_overflow: bool = False
+) -> IntegerNetwork:
+    """The whole way: an integer network for this agent, calibrated on real frames (B, 4, 84, 84) uint8.
+
+    UserError where a sum could leave its accumulator, unless allow_overflow.
+    """
     folded = fold(agent)
     formats = choose_formats(agent.units, folded, calibrate(agent, frames, config.bits), config)
-    return convert(agent, folded, formats, meta | {"quantize": asdict(config)})
+    network = convert(agent, folded, formats, meta | {"quantize": asdict(config)})
+    if not allow_overflow:
+        refuse_overflow(network)
+    return network
+
+
+def refuse_overflow(network: IntegerNetwork) -> None:
+    """UserError when any input at all could make a sum of some unit leave its accumulator."""
+    parts = [network.integer_unit(unit) for unit in network.units]
+    narrow = [part for part in parts if bound_bits(part) > part.formats.acc_bits]
+    if narrow:
+        worst = max(narrow, key=lambda part: bound_bits(part) - part.formats.acc_bits)
+        raise UserError(
+            f"unit {worst.unit.name!r}: sums can need {bound_bits(worst)} bits, its accumulator has {worst.formats.acc_bits}"
+            f" (so in {len(narrow)} of {len(parts)} units); use more --acc-bits, or --allow-overflow"
+        )
+
+
+def bound_bits(part: IntegerUnit) -> int:
+    """Accumulator bits with which no sum of the unit, partial or final, can overflow, whatever x and the residual are."""
+    return signed_bits(-part.bound(), part.bound())
 
 
 def agreement(agent: ActorCritic, network: IntegerNetwork, frames: np.ndarray) -> Agreement:

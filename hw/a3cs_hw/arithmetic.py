@@ -97,6 +97,11 @@ def compute(part: IntegerUnit, x: np.ndarray, residual: np.ndarray | None = None
 
     x: integers (B, N, H, W); an fc reads (B, ...) flattened in the order C, H, W. residual: integers (B, M, R, C).
     """
+    return write_back(part, exact_sums(part, x, residual))
+
+
+def exact_sums(part: IntegerUnit, x: np.ndarray, residual: np.ndarray | None = None) -> np.ndarray:
+    """Products, bias and residual added up, before anything is wrapped: int64 (B, M, R, C). x, residual: as in `compute`."""
     unit = part.unit
     x = x.reshape(len(x), unit.N, unit.H, unit.W)
     _check_range(x, part.x, f"unit {unit.name!r}: x")
@@ -107,7 +112,7 @@ def compute(part: IntegerUnit, x: np.ndarray, residual: np.ndarray | None = None
     if residual is not None and part.r is not None:
         _check_range(residual, part.r, f"unit {unit.name!r}: residual")
         exact += residual.reshape(exact.shape).astype(np.int64) << part.residual_shift
-    return write_back(part, exact)
+    return exact
 
 
 def _check_range(words: np.ndarray, words_format: Format, where: str) -> None:

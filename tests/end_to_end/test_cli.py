@@ -19,7 +19,9 @@ import numpy as np
 import pytest
 from command import Answer, a3cs, done, process
 
+from a3cs_hw.files import UserError
 from a3cs_hw.template import Chunk, Design, load_design
+from a3cs_ref import quantize
 from a3cs_ref.checkpoint import load_checkpoint
 from a3cs_ref.cli import build_parser
 from a3cs_ref.nn.cells import OPERATORS, all_slots
@@ -52,7 +54,7 @@ def made():
                         "--steps", "8", "--out", "search/agent"),
         "evaluate": done("evaluate", "search/agent", "--episodes", "2", "--max-frames", "24"),
         "quantize": done("quantize", "search/agent", "--out", "search/network.npz", *few, "--frames", "frames.npy",
-                         "--frames-count", "2"),
+                         "--frames-count", "2", "--report"),
         "integer": done("evaluate", "search/network.npz", "--episodes", "1", "--greedy", "--max-frames", "24"),
         "accelerate": done("accelerate", "search/network.npz", "--evaluations", "100", "--out", "design.json"),
         "simulate": done("simulate", "search/network.npz", "search/design.json", *inputs, "search/simulated"),
@@ -60,6 +62,7 @@ def made():
         "generate": done("golden", "generate", "--network", "search/network.npz", *inputs, "search/golden", "--whole", "0"),
         "check": done("golden", "check", "search/golden"),
         "diff": done("golden", "diff", "search/simulated", "--golden", "search/golden"),
+        "export": done("export", "c", "search/network.npz", "--out", "board"),
         "report": done("report", "search"),
         "space": done("space"),
         "info": done("info"),
@@ -109,6 +112,9 @@ def test_every_link_answers(chain):
     assert found["quantize"]["frames"] == 4 and found["quantize"]["accumulator_overflows"] == 0
     assert np.load(folder / "frames.npy").shape == (2, 4, 84, 84)
     assert found["check"]["mismatches"] == 0 and found["check"]["vectors"] == found["generate"]["vectors"] > 20
+    units = [report["unit"] for report in found["quantize"]["report"]]
+    assert len(units) > 20 and units[0] == "stem" and "logits" in units
+    assert all((folder / path).stat().st_size > 1000 for path in found["export"]["files"]) and len(found["export"]["files"]) == 2
     assert (folder / found["report"]["report"]).stat().st_size > 10_000
     assert found["space"]["designs"] > 10**27 and found["info"]["kernels"] in ("reference", "fast")
 
@@ -174,6 +180,22 @@ def test_help_has_an_example_that_works(words):
     assert callable(arguments.run)
 
 
+def test_accumulators_that_can_overflow(here, monkeypatch):
+    """`quantize` writes a network whose accumulators can overflow without being asked to."""
+    monkeypatch.setattr(quantize, "refuse_overflow", refuse_everything)
+    words = ("quantize", "teacher", "--calibration", "4", "--check", "4", "--out", "narrow.npz")
+    answer = a3cs(*words)
+    assert answer.status == 2 and answer.err.splitlines()[-1] == "error: sums can need 49 bits"
+    assert not Path("narrow.npz").exists()
+    answer = a3cs(*words, "--allow-overflow", "--report")
+    assert answer.status == 0 and Path("narrow.npz").exists() and "SQNR dB" in answer.out
+
+
+def refuse_everything(_):
+    """In place of quantize.refuse_overflow: formats are chosen so well that no agent at hand is refused."""
+    raise UserError("sums can need 49 bits")
+
+
 # Bad input -------------------------------------------------------------------------------------------------------------
 
 # fmt: off
@@ -212,6 +234,8 @@ WRONG = {
     "no episodes": ("evaluate teacher --episodes 0", "at least 1 episode"),
     "no evaluations": ("derive search --evaluations 0", "at least 1 evaluation"),
     "words of 12 bits": ("quantize teacher --bits 12 --out new.npz", "bits 12"),
+    "a design to export": ("export c design.json --out new", "design.json: damaged or not a .npz of this project"),
+    "a checkpoint to export": ("export c teacher/checkpoint.npz --out new", "not a a3cs-network file"),
     "nothing to compare on": ("quantize teacher --check 0 --out new.npz", "--check 0"),
     "an unknown board": ("predict search/network.npz design.json --board zc707", "zc706"),
     "an unknown board to search for": ("accelerate vanilla --board zc707", "zc706"),
