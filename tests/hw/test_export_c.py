@@ -173,18 +173,19 @@ def test_networks_of_the_suite(bits, flags, tmp_path, capsys):
 
 
 def random_network(rng, count):
-    """A network of `count` random units on small maps, with residuals from far back, and logits at the end."""
+    """A network of `count` random units, maps of three sizes, with residuals from far back, and logits at the end."""
     units = [Unit("unit0", "conv", 4, 3, 6, 5, 3, 1, 1)]
     for number in range(1, count):
         source = pick(rng, units[-3:])
         name = f"unit{number}"
         if rng.random() < 0.3:
-            unit = Unit(name, "depthwise", 4, 4, 6, 5, 3, 1, 1, bool(rng.random() < 0.5), source.name)
+            unit = Unit(name, "depthwise", source.M, source.M, 6, 5, 3, 1, 1, bool(rng.random() < 0.5), source.name)
         else:
-            unit = Unit(name, "conv", 4, 4, 6, 5, pick(rng, (1, 3)), relu=bool(rng.random() < 0.5), input=source.name)
-            unit = dataclasses.replace(unit, pad=unit.K // 2)
-        units.append(dataclasses.replace(unit, residual=pick(rng, ("", pick(rng, units).name))))
-    units.append(Unit("logits", "fc", 5, 120, input=units[-1].name))
+            M, K = pick(rng, (2, 4, 4, 8)), pick(rng, (1, 3))
+            unit = Unit(name, "conv", M, source.M, 6, 5, K, 1, K // 2, bool(rng.random() < 0.5), source.name)
+        residuals = ["", *(other.name for other in units if other.M == unit.M)]
+        units.append(dataclasses.replace(unit, residual=pick(rng, residuals)))
+    units.append(Unit("logits", "fc", 5, 30 * units[-1].M, input=units[-1].name))
     frames, formats, weights, biases = Format(int(rng.integers(2, 9)), 3, bool(rng.random() < 0.5)), {}, {}, {}
     for unit in units:
         y = Format(int(rng.integers(4, 17)), 4)
