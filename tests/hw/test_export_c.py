@@ -246,6 +246,26 @@ def test_the_library_by_itself(name, tmp_path):
     assert [int(word) for word in found] == [*expected.actions, *expected.logits[0], *expected.value, 1]
 
 
+def test_two_networks_in_one_program(tmp_path):
+    """A board that runs two agents cannot link them: a name is in both."""
+    networks = {name: small_network(np.random.default_rng(seed)) for seed, name in enumerate(("first", "second"))}
+    for name, network in networks.items():
+        export_c.export_c(network, tmp_path, name)
+    (tmp_path / "caller.c").write_text("""#include <stdio.h>
+        #include "first.h"
+        #include "second.h"
+        int main(void) {
+            static first_frame_t frame[FIRST_FRAME_WORDS];
+            if (fread(frame, 1, sizeof frame, stdin) != sizeof frame) return 1;
+            first_act(frame), second_act(frame);
+            printf("%d %d", first_value()[0], second_value()[0]);
+            return 0; }""")
+    sources = [str(tmp_path / "first.c"), str(tmp_path / "second.c"), "-DFIRST_NO_MAIN", "-DSECOND_NO_MAIN", f"-I{tmp_path}"]
+    program, frames = build(tmp_path / "caller.c", tmp_path / "caller", *sources), frames_of(networks["first"], 1)
+    expected = [arithmetic.run(network, frames).value[0] for network in networks.values()]
+    assert list(map(int, run(program, data=frames.tobytes()).split())) == expected
+
+
 # --- other processors ---------------------------------------------------------------------------------------------
 
 
