@@ -192,7 +192,7 @@ def _banner(network: IntegerNetwork, name: str, footprint: Footprint) -> str:
  *   RAM   {footprint.ram_text}
  *
  * The greedy action of every frame; the same and every unit's words, for `a3cs golden diff FOLDER`; without main and stdio.h:
- *   cc -std=c99 -O2 -o {name} {name}.c && ./{name} < frames.bin
+ *   cc -std=c99 -O3 -o {name} {name}.c && ./{name} < frames.bin
  *   ./{name} FOLDER < frames.bin
  *   cc -std=c99 -O2 -c -D{name.upper()}_NO_MAIN {name}.c
  */
