@@ -76,7 +76,8 @@ class _Buffer:
         self.__array_interface__ = {**self.memory.__array_interface__, "strides": self.memory.strides}
 
     def __del__(self):
-        _pool.give(self.memory)
+        if hasattr(self, "memory"):  # not where Ctrl-C came before there was any
+            _pool.give(self.memory)
 
 
 def haloed(shape: tuple[int, ...]) -> np.ndarray:

@@ -7,8 +7,12 @@ import pkgutil
 import re
 from pathlib import Path
 
+import pytest
+
 import a3cs_hw
 from a3cs_ref.search import accelerate, compare, layer_chunks
+
+pytest.importorskip("numba", reason="the document names compiled code as well: pip install 'a3cs-ref[fast]'")
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "hardware.md").read_text()
