@@ -82,10 +82,12 @@ def _add_diff(commands: Any) -> None:
         "Compare what a design wrote with golden vectors and name the first unit that differs. Exit status 1 when one does.",
         "a3cs golden diff my_dumps --golden golden --group tiny16",
     )
-    parser.add_argument("dump", metavar="DUMP", help="UNIT.bin or UNIT.npy, or a folder of them")
+    parser.add_argument("dump", metavar="DUMP", help="UNIT.bin, .npy, .hex or .dat, or a folder of them")
     parser.add_argument("--golden", default="golden", metavar="DIR", help="the golden folder (default: golden)")
     parser.add_argument("--group", metavar="NAME", help="the network or group of vectors; needed when unit names are in several")
     parser.add_argument("--unit", metavar="NAME", help="whose output a single file holds (default: the file's name)")
+    parser.add_argument("--design", metavar="DESIGN.json", help="the accelerator: names the first word's tile, chunk and cycle")
+    parser.add_argument("--plot", metavar="FILE.png", help="draw the error map of the first unit that differs")
     parser.set_defaults(run=run_diff)
 
 
@@ -151,11 +153,19 @@ def run_check(args: argparse.Namespace) -> int:
 def run_diff(args: argparse.Namespace) -> int:
     """`golden diff`."""
     from a3cs_hw import golden
+    from a3cs_hw.template import load_design
 
-    report = golden.diff(args.dump, args.golden, args.group, args.unit)
+    design = load_design(args.design) if args.design else None
+    report = golden.diff(args.dump, args.golden, args.group, args.unit, design=design)
     if report.bad_file:
         _complain(args.golden, report.bad_file)
-    _print(args, report.document(), "" if report.bad_file else _describe(report))
+    lines = [] if report.bad_file else [_describe(report)]
+    if args.plot and report.first:
+        from a3cs_hw import draw, draw_errors
+
+        draw.save_png(draw_errors.draw_errors(report), args.plot)
+        lines.append(f"the error map in {args.plot}")
+    _print(args, report.document(), "\n".join(lines))
     return 0 if report.passed else 1
 
 
@@ -167,6 +177,13 @@ def _describe(report: DiffReport) -> str:
         lines.append(f"first: {unit}, {found.count} of {found.words} words, first at {found.place()}")
         lines.append(f"  expected {found.show(found.expected)}")
         lines.append(f"  got      {found.show(found.got)}")
+        if report.place:
+            lines.append(f"  place    {report.place.describe()}")
+        if report.fault:
+            lines.append(f"  fault    {report.fault.describe()}")
+            lines += [f"  or       {other}" for other in report.fault.others]
+        if report.blind:
+            lines.append(f"  unseen   the fault may lie before: {', '.join(report.blind[:SHOWN])} not in the dump")
         others = list(report.differences)[1:]
         if others:
             more = f" and {len(others) - SHOWN} more" if len(others) > SHOWN else ""

@@ -1,6 +1,7 @@
-"""Comparing what a design produced with golden vectors, and naming the first unit that went wrong.
+"""Comparing what a design produced with golden vectors: the first unit that went wrong, where, and what it looks like.
 
-A dump is one file or a folder of files named after the units: UNIT.bin (raw words as in the golden folder) or UNIT.npy.
+A dump is one file or a folder of files named after the units (golden_dump.py). With a design, the first wrong word's tile, chunk
+and cycle are named too (golden_place.py); the kind of fault is found by trying them all (fault_diagnosis.py).
 """
 
 from __future__ import annotations
@@ -13,24 +14,37 @@ from typing import Any
 
 import numpy as np
 
+from a3cs_hw import fault_diagnosis, golden_place
 from a3cs_hw.compare import Difference, difference
-from a3cs_hw.files import UserError, read_bytes, read_npy
+from a3cs_hw.fault_diagnosis import Diagnosis
+from a3cs_hw.fault_evidence import Evidence, unit_evidence, write_back_evidence
+from a3cs_hw.files import UserError
 from a3cs_hw.golden_check import BadFile, Folder, open_folder
+from a3cs_hw.golden_dump import dump_files, read_words
+from a3cs_hw.golden_place import Place
 from a3cs_hw.golden_write import Progress, quiet
-from a3cs_hw.manifest import Vector, split_name
-
-SUFFIXES = (".bin", ".npy")
+from a3cs_hw.manifest import RequantizeVector, UnitVector, Vector, split_name
+from a3cs_hw.template import Design
 
 
 @dataclass
 class DiffReport:
-    """What a diff found, in execution order. missing: units of the group that the dump does not hold."""
+    """What a diff found, in execution order. missing: units of the group that the dump does not hold.
+
+    Of the first unit that differs: expected and got (its words), place (with a design), fault, and blind: the units before it in
+    whose outputs the fault may lie, since they are not in the dump.
+    """
 
     group: str = ""
     compared: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     differences: dict[str, Difference] = field(default_factory=dict)
     bad_file: BadFile | None = None
+    expected: np.ndarray | None = None
+    got: np.ndarray | None = None
+    place: Place | None = None
+    fault: Diagnosis | None = None
+    blind: list[str] = field(default_factory=list)
 
     @property
     def passed(self) -> bool:
@@ -60,6 +74,9 @@ class DiffReport:
                 "words": found.words,
                 "index": list(found.index),
                 **{key: {"hex": found.hexadecimal(w), "word": w, "value": w * found.format.lsb} for key, w in words.items()},
+                "place": self.place.document() if self.place else None,
+                "fault": self.fault.document() if self.fault else None,
+                "not_in_dump_before": self.blind,
             }
         return document
 
@@ -70,15 +87,17 @@ def diff(
     group: str | None = None,
     unit: str | None = None,
     progress: Progress = quiet,
+    design: Design | None = None,
 ) -> DiffReport:
     """Compare a dump (a file, or a folder of one file a unit) with the vectors of one group of a golden folder.
 
     group: needed when the unit names alone do not tell it. unit: whose output a single file holds, by default its name.
+    design: the accelerator that made the dump; with it tile, chunk and cycle are named, and faults of tiles are tried.
     """
     folder, bad_file = open_folder(golden)
     if folder is None:
         return DiffReport(bad_file=bad_file)
-    files = _dump_files(Path(dump), unit)
+    files = dump_files(Path(dump), unit)
     group = group or _find_group(folder, files)
     vectors = {split_name(v.name)[1]: v for v in folder.manifest.vectors if split_name(v.name)[0] == group}
     if not vectors:
@@ -86,7 +105,10 @@ def diff(
     strangers = [name for name in files if name not in vectors]
     if strangers:
         raise UserError(f"{files[strangers[0]]}: group {group!r} has no unit {strangers[0]!r}; it has {', '.join(vectors)}")
-    return _compare(folder, group, vectors, files, progress)
+    report = _compare(folder, group, vectors, files, progress)
+    if report.first:
+        _examine(report, folder, vectors, design)
+    return report
 
 
 def _compare(
@@ -99,29 +121,53 @@ def _compare(
             report.missing.append(name)
             continue
         progress(name)
-        found = difference(expected, read_words(files[name], expected), vector.y_format)
+        got = read_words(files[name], expected, vector.y_format)
+        found = difference(expected, got, vector.y_format)
         report.compared.append(name)
         if found:
+            if not report.differences:
+                report.expected, report.got = expected, got
             report.differences[name] = found
     return report
 
 
-def _dump_files(dump: Path, unit: str | None) -> dict[str, Path]:
-    """The dump's files by unit name."""
-    if dump.is_dir():
-        paths = sorted(path for path in dump.iterdir() if path.suffix in SUFFIXES)
-    elif dump.is_file() and dump.suffix in SUFFIXES:
-        paths = [dump]
+def _examine(report: DiffReport, folder: Folder, vectors: Mapping[str, Vector], design: Design | None) -> None:
+    """Add the place and the kind of fault of the first unit that differs."""
+    assert report.first and report.expected is not None and report.got is not None
+    name, found = report.first
+    vector, names = vectors[name], list(vectors)
+    if isinstance(vector, RequantizeVector):
+        evidence = write_back_evidence(vector, folder.array(vector, vector.acc), report.expected, report.got)
     else:
-        raise UserError(f"{dump}: no such dump; give a .bin or .npy file, or a folder of files named UNIT.bin or UNIT.npy")
-    if not paths:
-        raise UserError(f"{dump}: holds no .bin or .npy file; name each after its unit")
-    if unit is not None and len(paths) > 1:
-        raise UserError(f"{dump}: --unit names the unit of a single file, this is a folder of {len(paths)}")
-    files = {unit or path.name.removesuffix(path.suffix): path for path in paths}
-    if len(files) < len(paths):
-        raise UserError(f"{dump}: holds a .bin and a .npy of the same unit; keep one")
-    return files
+        earlier = [v for v in (vectors[before] for before in names[: names.index(name)]) if isinstance(v, UnitVector)]
+        if design:
+            report.place = golden_place.place(found.index, vector, earlier, design)
+        report.blind = _blind(vector, earlier, report.compared)
+        evidence = _evidence(report, folder, vector, earlier, design)
+    report.fault = fault_diagnosis.diagnose(evidence)
+
+
+def _evidence(
+    report: DiffReport, folder: Folder, vector: UnitVector, earlier: list[UnitVector], design: Design | None
+) -> Evidence:
+    assert report.expected is not None and report.got is not None
+    part, x, residual = folder.inputs(vector)
+    in_network = any(v.y in (vector.x, vector.r) for v in earlier)
+    others = {split_name(v.name)[1]: folder.array(v, v.y).astype(np.int64) for v in earlier if in_network}
+    source = next(((v.M, v.unit.R, v.unit.C) for v in earlier if v.y == vector.x), None)
+    walk = golden_place.walk_of(vector, design) if design else None
+    return unit_evidence(part, x, residual, report.expected, report.got, walk=walk, source=source, others=others)
+
+
+def _blind(vector: UnitVector, earlier: list[UnitVector], compared: list[str]) -> list[str]:
+    """Names of the units that the first wrong one depends on, back to the nearest ones that were compared and are right."""
+    blind, wanted = [], {vector.x, vector.r}
+    for before in reversed(earlier):
+        name = split_name(before.name)[1]
+        if before.y in wanted and name not in compared:
+            blind.append(name)
+            wanted |= {before.x, before.r}
+    return blind[::-1]
 
 
 def _find_group(folder: Folder, files: Mapping[str, Path]) -> str:
@@ -137,19 +183,3 @@ def _find_group(folder: Folder, files: Mapping[str, Path]) -> str:
         raise UserError(f"{next(iter(files.values()))}: units of these names are in {', '.join(fitting)}; name one with --group")
     shown = ", ".join(list(files)[:3]) + (", ..." if len(files) > 3 else "")
     raise UserError(f"no group of {folder.root} holds units of all these names: {shown}; use --group, and --unit for a file")
-
-
-def read_words(path: Path, expected: np.ndarray) -> np.ndarray:
-    """A dump's words in the shape and type of the expected ones; UserError when it cannot hold them."""
-    shape = "x".join(map(str, expected.shape))
-    if path.suffix == ".bin":
-        data = read_bytes(path)
-        if len(data) != expected.nbytes:
-            raise UserError(f"{path}: has {len(data)} bytes; {shape} words of {expected.dtype} take {expected.nbytes}")
-        return np.frombuffer(data, expected.dtype).reshape(expected.shape)
-    array = read_npy(path)
-    if array.dtype.kind not in "iu" or not np.can_cast(expected.dtype, array.dtype):
-        raise UserError(f"{path}: holds {array.dtype}; write {expected.dtype} or a wider signed type")
-    if array.size != expected.size:
-        raise UserError(f"{path}: holds {array.size} words of the shape {array.shape}; {shape} are expected")
-    return array.reshape(expected.shape)

@@ -1,0 +1,187 @@
+"""What kind of fault a wrong unit looks like: every suspect of fault_classes.py is compared with what the design wrote.
+
+A suspect that gives the whole dump is named, the first in the table's order; otherwise the one that gives most of the wrong words
+and changes fewest of the right ones. When none gives half of them, the place where the wrong words lie is named instead.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from a3cs_hw import fixed
+from a3cs_hw.fault_classes import FAULT_CLASSES, FaultClass, Suspect, output_boxes
+from a3cs_hw.fault_evidence import Evidence
+
+WORK = 1 << 24  # multiply-accumulates and write-backs a suspect: of larger units fewer frames are looked at
+WRITE_BACK = 64  # what a write-back weighs beside a multiply-accumulate
+LEAST_SHARE = 0.5  # of the wrong words that a suspect must give to be named
+LEAST_OVERLAP = 0.25  # wrong words it gives, of all words that are wrong or that it changes
+LARGEST_ZONE = 0.75  # of the map: a place that is larger says nothing
+SHOWN = 3  # other suspects that explain as much
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """kind: the class of fault, "" when nothing is known. what: a sentence.
+
+    explained: of `wrong` words, those that the suspect gives exactly; changed: right words that it would have made wrong.
+    located: no suspect fits, kind and what tell where the wrong words lie. tried: suspects. others: sentences that fit as well.
+    """
+
+    kind: str
+    name: str
+    what: str
+    explained: int
+    wrong: int
+    changed: int
+    tried: int
+    located: bool = False
+    others: list[str] = field(default_factory=list)
+
+    @property
+    def exact(self) -> bool:
+        """Whether the suspect gives the whole dump, word for word."""
+        return bool(self.kind) and not self.located and self.explained == self.wrong and not self.changed
+
+    def describe(self) -> str:
+        """One line."""
+        if self.located:
+            return f"{self.kind}? no single fault of the {self.tried} tried gives these words, but {self.what}"
+        if not self.kind:
+            return self.what
+        also = "" if not self.changed else f", and would change {self.changed} that are right"
+        return f"{self.kind}: {self.what}; gives {self.explained} of {self.wrong} wrong words{also}"
+
+    def document(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return {**vars(self), "share": self.explained / self.wrong, "exact": self.exact}
+
+
+def diagnose(evidence: Evidence) -> Diagnosis:
+    """What kind of fault explains the difference. The evidence must hold at least one wrong word."""
+    evidence = _worst_frames(evidence)
+    wrong = int(np.count_nonzero(evidence.wrong))
+    best: Diagnosis | None = None
+    best_overlap, tried = 0.0, 0
+    for fault, suspect in _suspects(evidence):
+        tried += 1
+        if np.array_equal(suspect.words, evidence.got):
+            if best is None or not best.exact:
+                best, best_overlap = Diagnosis(fault.kind, fault.name, suspect.what, wrong, wrong, 0, tried), 2.0
+            elif len(best.others) < SHOWN and suspect.what not in best.others:
+                best.others.append(suspect.what)
+            continue
+        given = int(np.count_nonzero(evidence.wrong & (suspect.words == evidence.got)))
+        changed = int(np.count_nonzero(~evidence.wrong & (suspect.words != evidence.expected)))
+        missed = int(np.count_nonzero(evidence.wrong & (suspect.words != evidence.expected) & (suspect.words != evidence.got)))
+        overlap = given / (wrong + changed + missed)
+        if given >= LEAST_SHARE * wrong and overlap >= LEAST_OVERLAP and overlap > best_overlap:
+            best, best_overlap = Diagnosis(fault.kind, fault.name, suspect.what, given, wrong, changed, tried), overlap
+    if best is None:
+        best = _locate(evidence, wrong, tried)
+    return Diagnosis(**{**vars(best), "tried": tried})
+
+
+def _suspects(evidence: Evidence) -> Iterator[tuple[FaultClass, Suspect]]:
+    for fault in FAULT_CLASSES:
+        if fault.write_back or evidence.x is not None:
+            for suspect in fault.tried(evidence):
+                yield fault, suspect
+
+
+def _worst_frames(evidence: Evidence) -> Evidence:
+    """Of large units a few frames: the one with most wrong words, and those next to it (for a hand-off of another frame)."""
+    frames = len(evidence.expected)
+    unit = evidence.unit
+    most = max(2, WORK // (unit.macs + WRITE_BACK * unit.output_words))
+    if frames <= most:
+        return evidence
+    worst = int(evidence.wrong.sum(axis=(1, 2, 3)).argmax())
+    first = min(max(0, worst - most // 2), frames - most)
+    return evidence.frames(np.arange(first, first + most))
+
+
+# --- where, when it is not known what -----------------------------------------------------------------------------
+
+
+def _locate(evidence: Evidence, wrong: int, tried: int) -> Diagnosis:
+    """The smallest telling place that holds all wrong words."""
+    nothing = Diagnosis("", "", f"no single fault of the {tried} tried explains it", 0, wrong, 0, tried)
+    best, smallest = nothing, LARGEST_ZONE * evidence.wrong.size
+    for kind, what, zone in _zones(evidence):
+        size = int(np.count_nonzero(zone))
+        if size < smallest and not (evidence.wrong & ~zone).any():
+            best, smallest = Diagnosis(kind, "place", f"all {wrong} lie {what}", 0, wrong, 0, tried, located=True), size
+    return best
+
+
+def _zones(e: Evidence) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Places that are telling: a kind of fault, a phrase, and a mask (B, M, R, C)."""
+    shift, off = e.part.shift, abs(e.got - e.expected) == 1
+    rounded = fixed.round_shift(e.acc, shift, e.part.formats.rounding)
+    yield "width", "where the accumulator wraps", e.acc != e.exact
+    yield "saturation", "where the result does not fit y", (rounded < e.part.y.min) | (rounded > e.part.y.max)
+    if shift:
+        rest = e.acc & ((1 << shift) - 1)
+        yield "rounding", "at ties and are off by one LSB", off & (rest == 1 << (shift - 1))
+        yield "rounding", "where bits are rounded away, and are off by one LSB", off & (rest != 0)
+    yield "ReLU" if e.unit.relu else "sign", "where the sum is negative", e.acc < 0
+    if e.x is not None:
+        yield from _places(e)
+    if e.walk is not None:
+        yield from _tile_zones(e)
+
+
+def _places(e: Evidence) -> Iterator[tuple[str, str, np.ndarray]]:
+    unit, shape = e.unit, e.expected.shape
+    rows = np.arange(unit.R)[:, None] * unit.S - unit.pad
+    columns = np.arange(unit.C) * unit.S - unit.pad
+    outside = (rows < 0) | (rows + unit.K > unit.H) | (columns < 0) | (columns + unit.K > unit.W)
+    yield "padding", "where the window reaches into the padding", np.broadcast_to(outside, shape)
+    for axis, name in ((1, "channel"), (2, "row"), (3, "column")):
+        for place, what in ((shape[axis] - 1, "last"), (0, "first")):
+            yield "loop bound", f"in the {what} output {name}", _only(shape, axis, place)
+    for m in range(unit.M):
+        yield "channel order", f"in output channel {m}", _only(shape, 1, m)
+    yield "chunk hand-off", "in frames after the first", np.broadcast_to(np.arange(shape[0])[:, None, None, None] > 0, shape)
+
+
+def _only(shape: tuple[int, ...], axis: int, place: int) -> np.ndarray:
+    """True where the index of one axis is `place`."""
+    line = np.arange(shape[axis]) == place
+    return np.broadcast_to(line.reshape([-1 if other == axis else 1 for other in range(4)]), shape)
+
+
+def _tile_zones(e: Evidence) -> Iterator[tuple[str, str, np.ndarray]]:
+    assert e.walk is not None
+    shape, tile = e.expected.shape, e.walk.tile
+    clipped, borders = np.zeros(shape, bool), np.zeros(shape, bool)
+    for axis, size in ((1, tile.m), (2, tile.r), (3, tile.c)):
+        index = np.arange(shape[axis])
+        line = [-1 if other == axis else 1 for other in range(4)]
+        if shape[axis] % size and shape[axis] > size:
+            clipped |= (index >= shape[axis] // size * size).reshape(line)
+        if axis > 1:
+            borders |= (((index % size == size - 1) & (index < shape[axis] - 1)) | ((index % size == 0) & (index > 0))).reshape(
+                line
+            )
+    yield "tile edge", "in the clipped tiles at the edge", clipped
+    yield "tile edge", "next to a border between tiles", borders
+    boxes = output_boxes(e)
+    for number, box in enumerate(boxes):
+        zone = np.zeros(shape, bool)
+        zone[box] = True
+        yield "tile edge", f"in output tile {number} of {len(boxes)}", zone
+    for parity, what in ((0, "even"), (1, "odd")):
+        zone = np.zeros(shape, bool)
+        for box in itertools.islice(boxes, parity, None, 2):
+            zone[box] = True
+        yield "buffer swap", f"in {what} output tiles", zone
+    first = np.zeros(shape, bool)
+    first[boxes[0]] = True
+    yield "buffer swap", "in output tiles after the first", ~first

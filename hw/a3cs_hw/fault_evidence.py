@@ -1,0 +1,222 @@
+"""What is known about a unit that came out wrong, and its recomputation under an assumption.
+
+A suspect of fault_classes.py changes one thing (where windows are read, a weight, the write-back, ...) and asks here for the
+words that a design with that fault would have written. All is arithmetic on whole maps (B, channels, rows, columns), int64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from a3cs_hw import arithmetic, fixed
+from a3cs_hw.fixed import Format
+from a3cs_hw.manifest import RequantizeVector
+from a3cs_hw.network import IntegerUnit, UnitFormats
+from a3cs_hw.schedule import Walk
+from a3cs_hw.units import Unit
+
+BORDERS = ("zero", "edge", "wrap", "reflect")  # what a tap outside the map reads
+
+
+class Reading(NamedTuple):
+    """Where windows are read: the first row and column of window (0, 0), the strides, and what lies outside the map.
+
+    fill: the word outside, for the border "zero". linear: the address row * W + column is not checked and runs into the next row.
+    """
+
+    top: int
+    left: int
+    row_stride: int
+    column_stride: int
+    row_border: str = "zero"
+    column_border: str = "zero"
+    fill: int = 0
+    linear: bool = False
+
+
+def right_reading(unit: Unit) -> Reading:
+    """How the unit is meant to read."""
+    return Reading(-unit.pad, -unit.pad, unit.S, unit.S)
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """One unit, its inputs, what it must write and what a design wrote.
+
+    part: for a write-back by itself a stand-in with the right shift and formats. products: sums x*w (B, M, R, C), int64.
+    x: (B, N, H, W), None for a write-back. walk: the unit on its chunk, where a design is known. source: channels, rows and
+    columns of the map that an fc reads flattened. others: outputs of the group's units by name, (B, ...).
+    """
+
+    part: IntegerUnit
+    x: np.ndarray | None
+    residual: np.ndarray | None
+    expected: np.ndarray
+    got: np.ndarray
+    products: np.ndarray
+    walk: Walk | None = None
+    source: tuple[int, int, int] | None = None
+    others: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def unit(self) -> Unit:
+        return self.part.unit
+
+    @cached_property
+    def wrong(self) -> np.ndarray:
+        """Which words differ: bool (B, M, R, C)."""
+        return self.expected != self.got
+
+    @cached_property
+    def input(self) -> np.ndarray:
+        """x, where there is one."""
+        assert self.x is not None
+        return self.x
+
+    @cached_property
+    def weights(self) -> np.ndarray:
+        """The weights as (M, N or 1, K, K), int64."""
+        unit = self.unit
+        return self.part.weights.astype(np.int64).reshape(unit.M, -1, unit.K, unit.K)
+
+    @cached_property
+    def columns(self) -> np.ndarray:
+        """What the taps of all windows read: (B, N, K, K, R, C)."""
+        return gather(self.unit, self.input, right_reading(self.unit))
+
+    @cached_property
+    def added(self) -> np.ndarray | int:
+        """The residual as it joins the accumulator; 0 without one."""
+        return 0 if self.residual is None else self.residual << self.part.residual_shift
+
+    @cached_property
+    def bias(self) -> np.ndarray:
+        """(M, 1, 1), int64."""
+        return self.part.bias[:, None, None]
+
+    @cached_property
+    def exact(self) -> np.ndarray:
+        """The right exact sums, (B, M, R, C)."""
+        return self.products + self.bias + self.added
+
+    @cached_property
+    def acc(self) -> np.ndarray:
+        """The right accumulators, wrapped."""
+        return fixed.wrap(self.exact, self.part.formats.acc_bits)
+
+    def sums(self, columns: np.ndarray | None = None, weights: np.ndarray | None = None) -> np.ndarray:
+        """Sums of products (B, M, R, C) of other windows (B, N, K, K, R, C), or other weights (M, N or 1, K, K)."""
+        columns = self.columns if columns is None else columns
+        return convolve(self.unit, columns, self.weights if weights is None else weights)
+
+    def read(self, **changes: Any) -> np.ndarray:
+        """Sums of products when windows are read otherwise: fields of Reading."""
+        return self.sums(gather(self.unit, self.input, right_reading(self.unit)._replace(**changes)))
+
+    def of_input(self, x: np.ndarray) -> np.ndarray:
+        """Sums of products when the unit reads another map (B, N, H, W)."""
+        return self.sums(gather(self.unit, x, right_reading(self.unit)))
+
+    def total(
+        self, products: np.ndarray | None = None, bias: np.ndarray | int | None = None, added: np.ndarray | int | None = None
+    ) -> np.ndarray:
+        """The exact sum when one or more of its three terms are others."""
+        first = self.products if products is None else products
+        return first + (self.bias if bias is None else bias) + (self.added if added is None else added)
+
+    def made(
+        self, products: np.ndarray | None = None, bias: np.ndarray | int | None = None, added: np.ndarray | int | None = None
+    ) -> np.ndarray:
+        """The words that come of other products, another bias or another residual."""
+        return self.write(self.total(products, bias, added))
+
+    def write(
+        self, exact: np.ndarray | None = None, shift: int | None = None, relu: bool | None = None, **modes: Any
+    ) -> np.ndarray:
+        """The words that exact sums (by default the right ones) become; modes: fields of UnitFormats."""
+        part = self.part
+        formats = replace(part.formats, **modes)
+        if shift is not None:
+            formats = replace(formats, y=replace(part.y, frac=part.x.frac + part.w.frac - shift))
+        unit = part.unit if relu is None else replace(part.unit, relu=relu)
+        words, _ = arithmetic.write_back(replace(part, formats=formats, unit=unit), self.exact if exact is None else exact)
+        return words.astype(np.int64)
+
+    def frames(self, kept: np.ndarray) -> Evidence:
+        """The evidence of some frames alone."""
+        return replace(
+            self,
+            x=None if self.x is None else self.x[kept],
+            residual=None if self.residual is None else self.residual[kept],
+            expected=self.expected[kept],
+            got=self.got[kept],
+            products=self.products[kept],
+            others={name: words[kept] for name, words in self.others.items()},
+        )
+
+
+def unit_evidence(
+    part: IntegerUnit, x: np.ndarray, residual: np.ndarray | None, expected: np.ndarray, got: np.ndarray, **more: Any
+) -> Evidence:
+    """The evidence of a unit; more: walk, source, others."""
+    unit = part.unit
+    maps = x.astype(np.int64).reshape(len(x), unit.N, unit.H, unit.W)
+    added = None if residual is None else residual.astype(np.int64)
+    products = convolve(unit, gather(unit, maps, right_reading(unit)), part.weights.astype(np.int64))
+    return Evidence(part, maps, added, expected.astype(np.int64), got.astype(np.int64), products, **more)
+
+
+def write_back_evidence(vector: RequantizeVector, acc: np.ndarray, expected: np.ndarray, got: np.ndarray) -> Evidence:
+    """The evidence of a write-back by itself: `count` channels of one word."""
+    shape = (1, vector.count, 1, 1)
+    stand_in = Unit(vector.name, "fc", vector.count, 1)
+    formats = UnitFormats(Format(8, 0), vector.y_format, 64, vector.rounding, vector.overflow)
+    part = IntegerUnit(
+        stand_in, Format(8, vector.shift), None, formats, np.zeros((vector.count, 1), np.int64), np.zeros(1, np.int64)
+    )
+    right, wrong, sums = (array.astype(np.int64).reshape(shape) for array in (expected, got, acc))
+    return Evidence(part, None, None, right, wrong, sums)
+
+
+def gather(unit: Unit, x: np.ndarray, reading: Reading) -> np.ndarray:
+    """What every tap of every window reads: x (B, N, H, W) -> (B, N, K, K, R, C)."""
+    rows = reading.top + np.arange(unit.R)[:, None] * reading.row_stride + np.arange(unit.K)  # (R, K)
+    columns = reading.left + np.arange(unit.C)[:, None] * reading.column_stride + np.arange(unit.K)  # (C, K)
+    if reading.linear:
+        channels = np.arange(unit.N)[:, None, None] * (unit.H * unit.W)
+        address = channels + rows.reshape(-1, 1) * unit.W + columns.reshape(-1)  # (N, R K, C K)
+        taken = x.reshape(len(x), -1)[:, address % unit.input_words]
+    else:
+        at_rows, row_inside = _place(rows.reshape(-1), unit.H, reading.row_border)
+        at_columns, column_inside = _place(columns.reshape(-1), unit.W, reading.column_border)
+        taken = x[:, :, at_rows[:, None], at_columns]
+        taken[:, :, ~(row_inside[:, None] & column_inside)] = reading.fill
+    taken = taken.reshape(len(x), unit.N, unit.R, unit.K, unit.C, unit.K)
+    return taken.transpose(0, 1, 3, 5, 2, 4)
+
+
+def _place(index: np.ndarray, size: int, border: str) -> tuple[np.ndarray, np.ndarray]:
+    """Indices brought into 0 .. size - 1, and which of them have a word of the map there."""
+    clipped = index.clip(0, size - 1)
+    if border == "zero":
+        return clipped, index == clipped
+    if border == "wrap":
+        clipped = index % size
+    elif border == "reflect":
+        clipped = (size - 1 - abs(size - 1 - abs(index))).clip(0, size - 1)
+    return clipped, np.ones(len(index), bool)
+
+
+def convolve(unit: Unit, columns: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Sums of products, exact modulo 2**64: (B, N, K, K, R, C) and the weights -> (B, M, R, C) int64."""
+    groups = unit.M if unit.kind == "depthwise" else 1
+    largest = unit.taps * int(abs(columns).max()) * int(abs(weights).max())
+    kind = np.float64 if largest < 1 << 53 else np.int64
+    left = weights.reshape(groups, unit.M // groups, unit.taps).astype(kind)
+    right = columns.reshape(len(columns), groups, unit.taps, unit.R * unit.C).astype(kind)
+    return np.matmul(left, right).astype(np.int64).reshape(len(columns), unit.M, unit.R, unit.C)

@@ -1,0 +1,78 @@
+"""Where in an accelerator a wrong word was made: the chunk, the tile that stores it, and the cycles of that store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from a3cs_hw.manifest import NONE, UnitVector, split_name
+from a3cs_hw.predictor import predict_unit
+from a3cs_hw.schedule import Tile, Walk
+from a3cs_hw.simulator import steps
+from a3cs_hw.template import Bits, Design
+
+
+@dataclass(frozen=True)
+class Place:
+    """tile: pass numbers of the loops m, n, r, c; of: how many passes each loop has. number: of the tile in the walk, from 0.
+
+    begin, end: cycles of the store since the unit began; unit_begin: cycles of the units that the chunk ran before in the frame.
+    """
+
+    chunk: int
+    tile: Tile
+    of: Tile
+    number: int
+    begin: int
+    end: int
+    unit_begin: int
+
+    def describe(self) -> str:
+        """One line."""
+        tile = ", ".join(f"{loop} {i}" for loop, i in self.tile._asdict().items())
+        passes = " x ".join(map(str, self.of))
+        begin, end = self.begin + self.unit_begin, self.end + self.unit_begin
+        return (
+            f"chunk {self.chunk}, tile {tile} (of {passes}), number {self.number} in the walk; "
+            f"stored in cycles {self.begin:,} to {self.end:,} of the unit, {begin:,} to {end:,} of the chunk's frame"
+        )
+
+    def document(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return asdict(self) | {"tile": self.tile._asdict(), "of": self.of._asdict()}
+
+
+def walk_of(vector: UnitVector, design: Design) -> Walk:
+    """The walk of a vector's unit on its chunk; UserError when the design leaves the unit out."""
+    slot = split_name(vector.name)[1]
+    chunk = design.chunks[design.chunk_of(slot)]
+    return Walk(vector.unit, chunk, _bits(vector), design.ideal_memory, design.fill_of(slot))
+
+
+def _bits(vector: UnitVector) -> Bits:
+    residual = vector.y_bits if vector.r == NONE else vector.r_bits
+    return Bits(vector.x_bits, vector.w_bits, vector.y_bits, vector.acc_bits, residual)
+
+
+def place(index: tuple[int, ...], vector: UnitVector, before: Sequence[UnitVector], design: Design) -> Place:
+    """Where the word `index` (frame, c, y, x) was stored. before: the group's earlier units."""
+    walk, slot = walk_of(vector, design), split_name(vector.name)[1]
+    _, m, r, c = index
+    wanted = Tile(m // walk.tile.m, walk.passes.n - 1, r // walk.tile.r, c // walk.tile.c)
+    chunk = design.chunk_of(slot)
+    # the walk's step i computes tile i - 1 and stores tile i - 2
+    number, step = next((i - 2, step) for i, step in enumerate(steps(walk)) if step.before == wanted)
+    return Place(chunk, wanted, walk.passes, number, step.start, step.start + sum(step.storing), _begin(chunk, before, design))
+
+
+def _begin(chunk: int, before: Sequence[UnitVector], design: Design) -> int:
+    """Cycles of the earlier units on the same chunk; units that the design does not know are on another."""
+    cycles = 0
+    for vector in before:
+        slot = split_name(vector.name)[1]
+        if design.allocation.get(slot) == chunk:
+            unit_fill = design.fill_of(slot)
+            cost = predict_unit(vector.unit, design.chunks[chunk], _bits(vector), design.ideal_memory, unit_fill)
+            cycles += cost.cycles
+    return cycles
