@@ -40,13 +40,13 @@ def draw_errors(report: DiffReport) -> Figure:
             axis.set_visible(False)
             continue
         m = shown[panel]
-        image = axis.imshow(channels[m], cmap="RdBu_r", norm=norm, interpolation="nearest", aspect="auto")
+        image = axis.imshow(channels[m], cmap="RdBu_r", norm=norm, interpolation="nearest", aspect="equal" if min(channels[m].shape) > 1 else "auto")
         for side in axis.spines.values():
             side.set(visible=True, color=FAINT)
-        axis.set_title(f"c {m}: {np.count_nonzero(channels[m])}", size=7, color=INK)
+        axis.set_title(f"c {m}: {np.count_nonzero(channels[m])} wrong", size=7, color=INK)
         if m == first_m:
             axis.plot(first_x, first_y, "s", mfc="none", mec=COLOURS[2], mew=1.8, ms=9)
-    figure.colorbar(image, ax=axes, label="got - expected, LSB", shrink=0.8)
+    figure.colorbar(image, ax=axes, label="got - expected, LSB", shrink=0.8, format="{x:,.0f}")
     left_out = f"; {len(channels) - len(shown)} channels not drawn" if len(shown) < len(channels) else ""
     title = f"{report.group}/{name}, frame {frame}: wrong words by channel, the first one marked{left_out}"
     figure.suptitle(title, size=9, x=0.01, ha="left")

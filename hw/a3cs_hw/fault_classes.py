@@ -18,6 +18,7 @@ from a3cs_hw.fault_evidence import Evidence
 from a3cs_hw.fixed import OVERFLOWS, ROUNDINGS
 
 MOST_PAIRS = 28  # swaps of two channels that are tried
+MOST_TILES = 64  # other tiles that a wrong tile is compared with
 MOST_PRODUCTS = 1 << 22  # single products are only looked at where there are no more
 
 
@@ -29,6 +30,7 @@ class Suspect(NamedTuple):
 
 
 Suspects = Iterator[Suspect]
+Box = tuple[slice, slice, slice, slice]  # a tile of (B, M, R, C)
 
 
 # --- write-back ---------------------------------------------------------------------------------------------------
@@ -516,13 +518,10 @@ def tile_contents(e: Evidence) -> Suspects:
         return
     boxes = output_boxes(e)
     words, moved = e.expected.copy(), []
-    right: dict[tuple[tuple[int, ...], bytes], int] = {}
-    for number, box in reversed(list(enumerate(boxes))):
-        right[e.expected[box].shape, e.expected[box].tobytes()] = number
     for number, box in enumerate(boxes):
-        found = right.get((e.got[box].shape, e.got[box].tobytes()))
-        if found is not None and found != number and e.wrong[box].any():
-            words[box] = e.expected[boxes[found]]
+        found = _tile_like(e, boxes, number) if e.wrong[box].any() else None
+        if found is not None:
+            words[box] = e.got[box]
             moved.append(f"{number} holds {found}")
     if moved:
         more = f" and {len(moved) - 4} more" if len(moved) > 4 else ""
@@ -536,7 +535,14 @@ def tile_contents(e: Evidence) -> Suspects:
         yield Suspect(f"buffers swapped: each tile holds the tile {what} it", words)
 
 
-Box = tuple[slice, slice, slice, slice]
+def _tile_like(e: Evidence, boxes: list[Box], number: int) -> int | None:
+    """The tile whose right words the design wrote in place of tile `number`'s, the nearest one before if there are several."""
+    got = e.got[boxes[number]]
+    for other in [*range(number - 1, -1, -1), *range(number + 1, len(boxes))][:MOST_TILES]:
+        words = e.expected[boxes[other]][:, : got.shape[1], : got.shape[2], : got.shape[3]]
+        if np.array_equal(words, got):
+            return other
+    return None
 
 
 def output_boxes(e: Evidence) -> list[Box]:
@@ -578,11 +584,11 @@ def other_frame(e: Evidence) -> Suspects:
     changes = {"the frame before (0 at first)": previous, "the frame before": _rolled(1), "the frame after": _rolled(-1)}
     for what, take in changes.items():
         products = take(e.products)
-        yield Suspect(f"chunk hand-off: reads x of {what}", e.made(products))
+        yield Suspect(f"reads x of {what}", e.made(products))
         if e.residual is not None:
-            yield Suspect(f"chunk hand-off: adds the residual of {what}", e.made(added=take(np.asarray(e.added))))
-            yield Suspect(f"chunk hand-off: reads x and residual of {what}", e.made(products, added=take(np.asarray(e.added))))
-        yield Suspect(f"chunk hand-off: output of {what}", take(e.expected))
+            yield Suspect(f"adds the residual of {what}", e.made(added=take(np.asarray(e.added))))
+            yield Suspect(f"reads x and residual of {what}", e.made(products, added=take(np.asarray(e.added))))
+        yield Suspect(f"output of {what}", take(e.expected))
 
 
 def _rolled(step: int) -> Callable[[np.ndarray], np.ndarray]:
@@ -594,11 +600,11 @@ def other_unit(e: Evidence) -> Suspects:
     for name, words in e.others.items():
         if e.x is not None and words[0].size == e.x[0].size and not np.array_equal(words.reshape(e.x.shape), e.x):
             x = words.reshape(e.x.shape)
-            yield Suspect(f"chunk hand-off: reads the map of {name}", e.made(e.of_input(x)))
+            yield Suspect(f"reads the map of {name}", e.made(e.of_input(x)))
         if words.shape == e.expected.shape and not np.array_equal(words, e.expected):
             if e.residual is not None and not np.array_equal(words, e.residual):
                 added = words << e.part.residual_shift
-                yield Suspect(f"chunk hand-off: adds the map of {name}", e.made(added=added))
+                yield Suspect(f"adds the map of {name}", e.made(added=added))
             yield Suspect(f"holds the words of {name}", words)
 
 
@@ -623,6 +629,7 @@ FAULT_CLASSES = (
     FaultClass("rounding", rounding_mode, write_back=True),
     FaultClass("saturation", overflow_mode, write_back=True),
     FaultClass("ReLU", relu, write_back=True),
+    FaultClass("width", accumulator_width, write_back=True),
     FaultClass("rounding", rounding_constant, write_back=True),
     FaultClass("saturation", overflow_limits, write_back=True),
     FaultClass("bias", bias),
@@ -640,14 +647,13 @@ FAULT_CLASSES = (
     FaultClass("index", map_order),
     FaultClass("chunk hand-off", other_frame),
     FaultClass("chunk hand-off", other_unit),
-    FaultClass("width", accumulator_width, write_back=True),
     FaultClass("width", write_back_shift, write_back=True),
     FaultClass("width", operand_widths),
     FaultClass("width", product_width),
     FaultClass("loop bound", accumulator_kept),
+    FaultClass("buffer swap", tile_contents),
     FaultClass("channel order", output_channels),
     FaultClass("stuck", stuck_channels),
-    FaultClass("buffer swap", tile_contents),
     FaultClass("index", output_shift),
 )
 """In the order in which equal explanations are preferred: the rarer its kind of coincidence, the earlier."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,8 +21,10 @@ WORK = 1 << 24  # multiply-accumulates and write-backs a suspect: of larger unit
 WRITE_BACK = 64  # what a write-back weighs beside a multiply-accumulate
 LEAST_SHARE = 0.5  # of the wrong words that a suspect must give to be named
 LEAST_OVERLAP = 0.25  # wrong words it gives, of all words that are wrong or that it changes
+LEAST_FILL = 0.2  # of a place that must be wrong if the place is to be named
 LARGEST_ZONE = 0.75  # of the map: a place that is larger says nothing
 SHOWN = 3  # other suspects that explain as much
+EXACT, IN_PLACE = 3.0, 2.0
 
 
 @dataclass(frozen=True)
@@ -65,26 +67,36 @@ class Diagnosis:
 def diagnose(evidence: Evidence) -> Diagnosis:
     """What kind of fault explains the difference. The evidence must hold at least one wrong word."""
     evidence = _worst_frames(evidence)
-    wrong = int(np.count_nonzero(evidence.wrong))
-    best: Diagnosis | None = None
-    best_overlap, tried = 0.0, 0
+    zones = _telling_zones(evidence)
+    best, best_rank, tried = Diagnosis("", "", "", 0, evidence.wrong_words, 0, 0), 0.0, 0
     for fault, suspect in _suspects(evidence):
         tried += 1
-        if np.array_equal(suspect.words, evidence.got):
-            if best is None or not best.exact:
-                best, best_overlap = Diagnosis(fault.kind, fault.name, suspect.what, wrong, wrong, 0, tried), 2.0
-            elif len(best.others) < SHOWN and suspect.what not in best.others:
-                best.others.append(suspect.what)
-            continue
-        given = int(np.count_nonzero(evidence.wrong & (suspect.words == evidence.got)))
-        changed = int(np.count_nonzero(~evidence.wrong & (suspect.words != evidence.expected)))
-        missed = int(np.count_nonzero(evidence.wrong & (suspect.words != evidence.expected) & (suspect.words != evidence.got)))
-        overlap = given / (wrong + changed + missed)
-        if given >= LEAST_SHARE * wrong and overlap >= LEAST_OVERLAP and overlap > best_overlap:
-            best, best_overlap = Diagnosis(fault.kind, fault.name, suspect.what, given, wrong, changed, tried), overlap
-    if best is None:
-        best = _locate(evidence, wrong, tried)
-    return Diagnosis(**{**vars(best), "tried": tried})
+        found, rank = _judge(evidence, fault, suspect, zones)
+        if found and rank > best_rank:
+            best, best_rank = found, rank
+        elif found and rank == best_rank == EXACT and len(best.others) < SHOWN and found.what not in (best.what, *best.others):
+            best.others.append(found.what)
+    if not best.kind:
+        best = _locate(evidence, zones, tried)
+    return replace(best, tried=tried)
+
+
+def _judge(evidence: Evidence, fault: FaultClass, suspect: Suspect, zones: list[Zone]) -> tuple[Diagnosis | None, float]:
+    """How well a suspect fits: EXACT, IN_PLACE (it does within a telling place, beyond which all is right), or less than 1."""
+    count, wrong, words = evidence.wrong_words, evidence.wrong, suspect.words
+    if np.array_equal(words, evidence.got):
+        return Diagnosis(fault.kind, fault.name, suspect.what, count, count, 0, 0), EXACT
+    moved = words != evidence.expected
+    given = int(np.count_nonzero(wrong & (words == evidence.got)))
+    changed = int(np.count_nonzero(moved & ~wrong))
+    if given == count:
+        for zone in zones:
+            if zone.local and not (moved & ~wrong & zone.mask).any():
+                return Diagnosis(zone.kind, fault.name, f"{suspect.what}, but only {zone.what}", count, count, 0, 0), IN_PLACE
+    overlap = given / np.count_nonzero(wrong | moved)
+    if given < LEAST_SHARE * count or overlap < LEAST_OVERLAP:
+        return None, 0.0
+    return Diagnosis(fault.kind, fault.name, suspect.what, given, count, changed, 0), overlap
 
 
 def _suspects(evidence: Evidence) -> Iterator[tuple[FaultClass, Suspect]]:
@@ -109,19 +121,38 @@ def _worst_frames(evidence: Evidence) -> Evidence:
 # --- where, when it is not known what -----------------------------------------------------------------------------
 
 
-def _locate(evidence: Evidence, wrong: int, tried: int) -> Diagnosis:
-    """The smallest telling place that holds all wrong words."""
-    nothing = Diagnosis("", "", f"no single fault of the {tried} tried explains it", 0, wrong, 0, tried)
-    best, smallest = nothing, LARGEST_ZONE * evidence.wrong.size
-    for kind, what, zone in _zones(evidence):
-        size = int(np.count_nonzero(zone))
-        if size < smallest and not (evidence.wrong & ~zone).any():
-            best, smallest = Diagnosis(kind, "place", f"all {wrong} lie {what}", 0, wrong, 0, tried, located=True), size
-    return best
+class Zone(NamedTuple):
+    """A place that is telling: a kind of fault, a phrase, a mask (B, M, R, C). local: a part of the map, whatever its words."""
+
+    kind: str
+    what: str
+    mask: np.ndarray
+    local: bool
 
 
-def _zones(e: Evidence) -> Iterator[tuple[str, str, np.ndarray]]:
-    """Places that are telling: a kind of fault, a phrase, and a mask (B, M, R, C)."""
+def _telling_zones(e: Evidence) -> list[Zone]:
+    """The zones that hold all wrong words and are not almost the whole map, the smallest first."""
+    zones = [Zone(*zone, local=False) for zone in _number_zones(e)]
+    if e.x is not None:
+        zones += [Zone(*zone, local=True) for zone in (*_tile_zones(e), *_places(e))]
+    sizes = [(int(np.count_nonzero(zone.mask)), i) for i, zone in enumerate(zones) if not (e.wrong & ~zone.mask).any()]
+    return [zones[i] for size, i in sorted(sizes) if size < LARGEST_ZONE * e.wrong.size]
+
+
+def _locate(e: Evidence, zones: list[Zone], tried: int) -> Diagnosis:
+    """The smallest telling place, when no suspect fits; none when all places are almost right."""
+    zone = next((zone for zone in zones if e.wrong_words >= LEAST_FILL * np.count_nonzero(zone.mask)), None)
+    if zone is None:
+        return Diagnosis("", "", f"no single fault of the {tried} tried explains it", 0, e.wrong_words, 0, tried)
+    what = f"all {e.wrong_words} wrong words lie {zone.what}"
+    return Diagnosis(zone.kind, "place", what, 0, e.wrong_words, 0, tried, located=True)
+
+
+Place = tuple[str, str, np.ndarray]
+
+
+def _number_zones(e: Evidence) -> Iterator[Place]:
+    """Where something happens to the numbers."""
     shift, off = e.part.shift, abs(e.got - e.expected) == 1
     rounded = fixed.round_shift(e.acc, shift, e.part.formats.rounding)
     yield "width", "where the accumulator wraps", e.acc != e.exact
@@ -131,13 +162,10 @@ def _zones(e: Evidence) -> Iterator[tuple[str, str, np.ndarray]]:
         yield "rounding", "at ties and are off by one LSB", off & (rest == 1 << (shift - 1))
         yield "rounding", "where bits are rounded away, and are off by one LSB", off & (rest != 0)
     yield "ReLU" if e.unit.relu else "sign", "where the sum is negative", e.acc < 0
-    if e.x is not None:
-        yield from _places(e)
-    if e.walk is not None:
-        yield from _tile_zones(e)
 
 
-def _places(e: Evidence) -> Iterator[tuple[str, str, np.ndarray]]:
+def _places(e: Evidence) -> Iterator[Place]:
+    """Borders, rows, columns, channels, frames."""
     unit, shape = e.unit, e.expected.shape
     rows = np.arange(unit.R)[:, None] * unit.S - unit.pad
     columns = np.arange(unit.C) * unit.S - unit.pad
@@ -157,8 +185,10 @@ def _only(shape: tuple[int, ...], axis: int, place: int) -> np.ndarray:
     return np.broadcast_to(line.reshape([-1 if other == axis else 1 for other in range(4)]), shape)
 
 
-def _tile_zones(e: Evidence) -> Iterator[tuple[str, str, np.ndarray]]:
-    assert e.walk is not None
+def _tile_zones(e: Evidence) -> Iterator[Place]:
+    """Clipped tiles, borders between tiles, single tiles, every other tile; none without a design."""
+    if e.walk is None:
+        return
     shape, tile = e.expected.shape, e.walk.tile
     clipped, borders = np.zeros(shape, bool), np.zeros(shape, bool)
     for axis, size in ((1, tile.m), (2, tile.r), (3, tile.c)):
@@ -172,6 +202,11 @@ def _tile_zones(e: Evidence) -> Iterator[tuple[str, str, np.ndarray]]:
             )
     yield "tile edge", "in the clipped tiles at the edge", clipped
     yield "tile edge", "next to a border between tiles", borders
+    for axis, size, name in ((1, tile.m, "m"), (2, tile.r, "r"), (3, tile.c, "c")):
+        if size < shape[axis]:
+            last = np.arange(shape[axis]) >= (shape[axis] - 1) // size * size
+            mask = np.broadcast_to(last.reshape([-1 if other == axis else 1 for other in range(4)]), shape)
+            yield "tile edge", f"in the last tiles of the loop {name}", mask
     boxes = output_boxes(e)
     for number, box in enumerate(boxes):
         zone = np.zeros(shape, bool)

@@ -73,6 +73,11 @@ class Evidence:
         return self.expected != self.got
 
     @cached_property
+    def wrong_words(self) -> int:
+        """How many words differ."""
+        return int(np.count_nonzero(self.wrong))
+
+    @cached_property
     def input(self) -> np.ndarray:
         """x, where there is one."""
         assert self.x is not None

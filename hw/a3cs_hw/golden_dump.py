@@ -91,7 +91,7 @@ def _hex_words(path: Path, text: str, words: Format) -> Iterator[int]:
                 raise UserError(f"{where} is not the address of the next word ({count:x}); write all words in order")
             continue
         digits = token.replace("_", "")
-        if re.fullmatch("[0-9a-fA-FxXzZ?]+", digits) and not re.fullmatch("[0-9a-fA-F]+", digits):
+        if re.fullmatch("(?!0[xX][0-9a-fA-F])[0-9a-fA-F]*[xXzZ?][0-9a-fA-FxXzZ?]*", digits):
             raise UserError(f"{where} is undefined (word {count}): the design never drove it")
         if not re.fullmatch("[0-9a-fA-F]+", digits) or len(digits) > MAX_DIGITS:
             raise UserError(f"{where} is no hexadecimal word; write digits alone, no 0x and no sign")
