@@ -34,13 +34,14 @@ def draw_errors(report: DiffReport) -> Figure:
     from matplotlib.colors import SymLogNorm
 
     norm = SymLogNorm(1, vmin=-reach, vmax=reach)
+    aspect = "equal" if min(channels.shape[1:]) > 1 else "auto"
     for panel, axis in enumerate(axes.reshape(-1)):
         axis.set_xticks([]), axis.set_yticks([])
         if panel >= len(shown):
             axis.set_visible(False)
             continue
         m = shown[panel]
-        image = axis.imshow(channels[m], cmap="RdBu_r", norm=norm, interpolation="nearest", aspect="equal" if min(channels[m].shape) > 1 else "auto")
+        image = axis.imshow(channels[m], cmap="RdBu_r", norm=norm, interpolation="nearest", aspect=aspect)
         for side in axis.spines.values():
             side.set(visible=True, color=FAINT)
         axis.set_title(f"c {m}: {np.count_nonzero(channels[m])} wrong", size=7, color=INK)

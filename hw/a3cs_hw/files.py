@@ -85,10 +85,15 @@ def check_format(header: Any, format_name: str, version: int, path: str | os.Pat
 
 def write_npz(path: str | os.PathLike[str], header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
     """Arrays and a JSON header (stored as the bytes of the member `header`) in an uncompressed .npz, atomically."""
+    write_bytes(path, npz_bytes(header, arrays))
+
+
+def npz_bytes(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
+    """The bytes of the .npz that write_npz writes."""
     encoded = np.frombuffer(json.dumps(header).encode(), np.uint8)
     archive = io.BytesIO()  # on a full disk NumPy's older releases leave an archive open whose __del__ then complains
     np.savez(archive, header=encoded, **dict(arrays))  # type: ignore[arg-type]
-    write_bytes(path, archive.getbuffer())
+    return archive.getvalue()
 
 
 def read_npz(

@@ -1,4 +1,4 @@
-"""The command line of golden vectors: `golden generate`, `golden check`, `golden diff`.
+"""The command line of golden vectors: `golden generate`, `golden check`, `golden diff`, `golden export`.
 
 Exit status: 0 done, 1 a check failed, 2 bad input (UserError, which the caller prints).
 """
@@ -23,10 +23,11 @@ def add_golden_commands(subparsers: argparse._SubParsersAction[argparse.Argument
     """Mount `golden` and its sub-commands; each sets `run`, a function of the parsed arguments that returns the exit status."""
     summary, example = "Write, check and compare golden vectors.", "example: a3cs golden check golden"
     parser = subparsers.add_parser("golden", help=summary, description=summary, epilog=example)
-    commands = parser.add_subparsers(dest="golden_command", required=True, metavar="generate|check|diff")
+    commands = parser.add_subparsers(dest="golden_command", required=True, metavar="generate|check|diff|export")
     _add_generate(commands)
     _add_check(commands)
     _add_diff(commands)
+    _add_export(commands)
 
 
 def _add_command(commands: Any, name: str, summary: str, example: str) -> argparse.ArgumentParser:
@@ -89,6 +90,23 @@ def _add_diff(commands: Any) -> None:
     parser.add_argument("--design", metavar="DESIGN.json", help="the accelerator: names the first word's tile, chunk and cycle")
     parser.add_argument("--plot", metavar="FILE.png", help="draw the error map of the first unit that differs")
     parser.set_defaults(run=run_diff)
+
+
+def _add_export(commands: Any) -> None:
+    parser = _add_command(
+        commands,
+        "export",
+        "Write a golden vector, or a group of them, as a C header, .dat, .hex, .npz, or with a test bench around it.",
+        "a3cs golden export tiny16 --format verilog-testbench --out bench",
+    )
+    parser.add_argument("name", metavar="VECTOR_OR_GROUP", help="GROUP/UNIT, or GROUP for all its units")
+    parser.add_argument("--golden", default="golden", metavar="DIR", help="the golden folder (default: golden)")
+    parser.add_argument(
+        "--format", required=True, choices=("c", "dat", "hex", "npz", "cpp-testbench", "verilog-testbench"),
+        help="the test benches end with another exit status than 0 when a word is wrong, and say where",
+    )  # fmt: skip
+    parser.add_argument("--out", required=True, metavar="DIR", help="the folder to write")
+    parser.set_defaults(run=run_export)
 
 
 def run_generate(args: argparse.Namespace) -> int:
@@ -167,6 +185,17 @@ def run_diff(args: argparse.Namespace) -> int:
         lines.append(f"the error map in {args.plot}")
     _print(args, report.document(), "\n".join(lines))
     return 0 if report.passed else 1
+
+
+def run_export(args: argparse.Namespace) -> int:
+    """`golden export`."""
+    from a3cs_hw.golden_export import export
+
+    written = export(args.golden, args.name, args.format, args.out)
+    document = {"path": str(args.out), "files": [str(path.relative_to(args.out)) for path in written]}
+    shown = ", ".join(document["files"][-SHOWN:])
+    _print(args, document, f"{args.out}: {len(written)} files{', among them' if len(written) > SHOWN else ''} {shown}")
+    return 0
 
 
 def _describe(report: DiffReport) -> str:

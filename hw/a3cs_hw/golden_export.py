@@ -1,0 +1,212 @@
+"""Golden vectors in the forms that tool flows read, and test benches around them: `golden export`.
+
+    c                   one header with every array and size
+    dat                 decimal words, one row of a map a line, as hls4ml writes them
+    hex                 one word a line for $readmemh, two's complement at the word's width
+    npz                 one uncompressed .npz, arrays UNIT.x, UNIT.w, UNIT.b, UNIT.r, UNIT.y
+    cpp-testbench       bench.cpp, dut.h and their .dat files
+    verilog-testbench   bench.v and its .hex files
+
+Files keep the golden folder's layout (y/stem.hex, ...), so that `golden diff OUT/y` reads what was exported. What is exported is
+one vector, or a group: a network's inner maps appear once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from a3cs_hw import files, golden_bench
+from a3cs_hw.files import UserError
+from a3cs_hw.fixed import Format
+from a3cs_hw.golden_bench import Port
+from a3cs_hw.golden_check import Folder, open_folder
+from a3cs_hw.manifest import NONE, RequantizeVector, Vector, split_name
+
+ACC = Format(64, 0)  # biases and accumulators, as integers
+
+
+@dataclass(frozen=True, eq=False)
+class Exported:
+    """One array: the role (x, w, b, r, y or acc), the stem of its file, how wide its words are (bits alone matter), the words."""
+
+    role: str
+    path: str
+    words: Format
+    array: np.ndarray
+
+
+def export(golden: str | os.PathLike[str], name: str, form: str, out: str | os.PathLike[str]) -> list[Path]:
+    """Write a vector (GROUP/UNIT) or a group of a golden folder in one of FORMS; returns the files.
+
+    UserError when the folder is damaged, has no such vector, or a bench is asked for vectors that form no network.
+    """
+    folder, bad_file = open_folder(golden)
+    if folder is None:
+        assert bad_file
+        raise UserError(f"{golden}/{bad_file.path}: {bad_file.reason}; restore the folder or generate it again")
+    vectors = [v for v in folder.manifest.vectors if v.name == name or split_name(v.name)[0] == name]
+    if not vectors:
+        raise UserError(f"{golden} has no vector or group {name!r}; groups: {', '.join(folder.manifest.groups())}")
+    for vector in folder.manifest.vectors:
+        if split_name(vector.name)[0] == split_name(vectors[0].name)[0]:
+            folder.expected(vector)  # computes the maps of which only hashes are stored
+    written = []
+    for path, data in FORMS[form](folder, vectors, name):
+        files.write_bytes(Path(out) / path, data)
+        written.append(Path(out) / path)
+    return written
+
+
+def arrays_of(folder: Folder, vectors: list[Vector]) -> list[Exported]:
+    """Every array of the vectors once, in order."""
+    found: dict[str, Exported] = {}
+    for vector in vectors:
+        for role, path, words in roles(vector):
+            found.setdefault(path, Exported(role, _stem(path, vector), words, folder.array(vector, path)))
+    return list(found.values())
+
+
+def roles(vector: Vector) -> Iterator[tuple[str, str, Format]]:
+    """Role, path and format of each array of a vector."""
+    if isinstance(vector, RequantizeVector):
+        yield "acc", vector.acc, ACC
+    else:
+        yield "x", vector.x, Format(vector.x_bits, vector.x_frac, bool(vector.x_signed))
+        yield "w", vector.w, Format(vector.w_bits, vector.w_frac)
+        yield "b", vector.b, ACC
+        if vector.r != NONE:
+            yield "r", vector.r, Format(vector.r_bits, vector.r_frac)
+    yield "y", vector.y, vector.y_format
+
+
+# --- the words as text --------------------------------------------------------------------------------------------
+
+
+def hex_text(array: np.ndarray, words: Format) -> str:
+    """One word a line, two's complement at the format's width."""
+    digits, mask = -(-words.bits // 4), (1 << words.bits) - 1
+    return "".join(f"{word & mask:0{digits}x}\n" for word in array.reshape(-1).tolist())
+
+
+def dat_text(array: np.ndarray) -> str:
+    """Decimal words, a row of a map on a line, or all words of a map of one pixel."""
+    row = next((size for size in reversed(array.shape) if size > 1), 1)
+    return "".join(" ".join(map(str, words)) + "\n" for words in array.reshape(-1, row).tolist())
+
+
+Files = Iterator[tuple[str, bytes]]
+
+
+def _hex_files(folder: Folder, vectors: list[Vector], name: str) -> Files:
+    for part in arrays_of(folder, vectors):
+        yield f"{part.path}.hex", hex_text(part.array, part.words).encode()
+
+
+def _dat_files(folder: Folder, vectors: list[Vector], name: str) -> Files:
+    for part in arrays_of(folder, vectors):
+        yield f"{part.path}.dat", dat_text(part.array).encode()
+
+
+def _npz_file(folder: Folder, vectors: list[Vector], name: str) -> Files:
+    arrays = {}
+    for vector in vectors:
+        for role, path, _ in roles(vector):
+            arrays[f"{split_name(vector.name)[1]}.{role}"] = folder.array(vector, path)
+    header = {"format": "a3cs-golden-npz", "version": 1, "vectors": [asdict(vector) for vector in vectors]}
+    yield f"{name.replace('/', '.')}.npz", files.npz_bytes(header, arrays)
+
+
+# --- a C header ---------------------------------------------------------------------------------------------------
+
+
+def identifier(text: str) -> str:
+    """A C or Verilog identifier made of a name or path."""
+    return "".join(letter if letter.isalnum() else "_" for letter in text)
+
+
+def _c_file(folder: Folder, vectors: list[Vector], name: str) -> Files:
+    guard = f"GOLDEN_{identifier(name).upper()}_H"
+    lines = [f"/* Golden vectors {name}: words as golden/FORMAT.md lays them out. */", f"#ifndef {guard}", f"#define {guard}", ""]
+    lines += ["#include <stdint.h>", ""]
+    for vector in vectors:
+        unit = identifier(split_name(vector.name)[1])
+        for key, value in asdict(vector).items():
+            if isinstance(value, int):
+                lines.append(f"#define {unit.upper()}_{key.upper()} ({value})")
+        lines += [
+            f"#define {unit.upper()}_{role.upper()}_WORDS {identifier(_stem(path, vector))}" for role, path, _ in roles(vector)
+        ]
+        lines.append("")
+    for part in arrays_of(folder, vectors):
+        lines.append(f"static const {golden_bench.c_type(part.array.dtype)} {identifier(part.path)}[{part.array.size}] = {{")
+        words = [_c_word(word) for word in part.array.reshape(-1).tolist()]
+        lines += [f"    {', '.join(words[i : i + 16])}," for i in range(0, len(words), 16)]
+        lines += ["};", ""]
+    lines.append(f"#endif /* {guard} */")
+    yield f"golden_{identifier(name)}.h", ("\n".join(lines) + "\n").encode()
+
+
+def _stem(path: str, vector: Vector) -> str:
+    return path.removeprefix(f"{split_name(vector.name)[0]}/").removesuffix(".bin")
+
+
+def _c_word(word: int) -> str:
+    """A literal: the smallest int64 has none of its own, and 64-bit ones need their suffix."""
+    if word == -(1 << 63):
+        return "(-INT64_C(9223372036854775807) - 1)"
+    return str(word) if abs(word) < 1 << 31 else f"INT64_C({word})"
+
+
+# --- test benches -------------------------------------------------------------------------------------------------
+
+
+def _ports(folder: Folder, vectors: list[Vector], name: str) -> list[Port]:
+    """What a bench plays and compares: of a vector all its arrays, of a network the frames and what no unit reads."""
+    if len(vectors) == 1:
+        parts = arrays_of(folder, vectors)
+        return [Port(part.role, part.role == "y", part.role not in "wb", part.path, part.words, _framed(part)) for part in parts]
+    written = {_stem(vector.y, vector) for vector in vectors}
+    read = {_stem(path, vector) for vector in vectors for role, path, _ in roles(vector) if role != "y"}
+    ports = []
+    for part in arrays_of(folder, vectors):
+        if part.role in ("x", "r", "acc") and part.path not in written:
+            ports.append(Port(part.role, False, True, part.path, part.words, part.array))
+        elif part.path in written - read:
+            ports.append(Port(f"y_{identifier(part.path.removeprefix('y/'))}", True, True, part.path, part.words, part.array))
+    if sum(not port.output for port in ports) != 1:
+        raise UserError(f"{name} is no network but {len(vectors)} vectors: a bench is made for a network or for one vector")
+    return ports
+
+
+def _framed(part: Exported) -> np.ndarray:
+    """The array with the frames in front: a write-back has none, and is one frame."""
+    return part.array if part.array.ndim > 1 or part.role in "wb" else part.array[None]
+
+
+def _cpp_bench(folder: Folder, vectors: list[Vector], name: str) -> Files:
+    ports = _ports(folder, vectors, name)
+    for port in ports:
+        yield f"{port.path}.dat", dat_text(port.array).encode()
+    yield "dut.h", golden_bench.cpp_header(name, ports).encode()
+    yield "bench.cpp", golden_bench.cpp_bench(name, ports).encode()
+
+
+def _verilog_bench(folder: Folder, vectors: list[Vector], name: str) -> Files:
+    streams = [port for port in _ports(folder, vectors, name) if port.framed]
+    yield from _hex_files(folder, vectors, name)
+    yield "bench.v", golden_bench.verilog_bench(name, streams).encode()
+
+
+FORMS: dict[str, Callable[[Folder, list[Vector], str], Files]] = {
+    "c": _c_file,
+    "dat": _dat_files,
+    "hex": _hex_files,
+    "npz": _npz_file,
+    "cpp-testbench": _cpp_bench,
+    "verilog-testbench": _verilog_bench,
+}

@@ -1,0 +1,328 @@
+"""golden export: the same words in every form, and test benches that fail when they must."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from a3cs_hw import files, golden
+from a3cs_hw.cli import main
+from a3cs_hw.golden_check import open_folder
+from a3cs_hw.golden_export import FORMS, export
+from a3cs_hw.manifest import split_name
+
+GOLDEN = Path(__file__).parents[2] / "golden"
+CXX = shutil.which("g++")
+needs_cxx = pytest.mark.skipif(CXX is None, reason="needs g++ (apt install g++)")
+needs_iverilog = pytest.mark.skipif(shutil.which("iverilog") is None, reason="needs Icarus Verilog (apt install iverilog)")
+FLAGS = ["-std=c++14", "-O1", "-Wall", "-Wextra", "-Werror", "-pedantic"]
+VECTORS = ("tiny16", "units/conv3x3_s2", "units/residual_finer", "units/odd_widths", "requantize/narrow.u5.AP_RND.AP_SAT")
+
+
+def run(*words, **options):
+    return subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=120, **options)
+
+
+@pytest.fixture(scope="module")
+def folder():
+    return open_folder(GOLDEN)[0]
+
+
+def vector_of(folder, name):
+    return next(v for v in folder.manifest.vectors if v.name == name)
+
+
+# --- the forms ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["hex", "dat"])
+@pytest.mark.parametrize("group", ["tiny16", "tiny8", "units", "requantize"])
+def test_what_is_exported_is_what_diff_reads(tmp_path, form, group):
+    """The words of a text file are others than the golden ones, or `diff` cannot read our own files."""
+    export(GOLDEN, group, form, tmp_path)
+    report = golden.diff(tmp_path / "y", GOLDEN, group)
+    assert report.passed and not report.missing
+    for path in (tmp_path / "y").iterdir():
+        text = path.read_text()
+        path.write_text(("1" if text[0] == "0" else "0") + text[1:])
+    assert len(golden.diff(tmp_path / "y", GOLDEN, group).differences) == len(report.compared)
+
+
+def test_one_vector_alone(tmp_path):
+    """Files of other vectors come along, or a role is left out."""
+    written = export(GOLDEN, "tiny16/cell01.output", "hex", tmp_path)
+    names = {str(path.relative_to(tmp_path)) for path in written}
+    assert names == {"y/cell01.depthwise.hex", "w/cell01.output.hex", "b/cell01.output.hex", "y/stem.hex", "y/cell01.output.hex"}
+
+
+def test_npz_holds_every_array(tmp_path, folder):
+    """An array is missing, or of another shape or type, or compressed."""
+    [path] = export(GOLDEN, "tiny8", "npz", tmp_path)
+    header, arrays = files.read_npz(path, "a3cs-golden-npz", 1)
+    for vector in folder.manifest.vectors:
+        if split_name(vector.name)[0] == "tiny8":
+            unit = split_name(vector.name)[1]
+            for role in ("x", "w", "b", "y", *(["r"] if vector.r != "-" else [])):
+                expected = folder.array(vector, getattr(vector, role))
+                assert arrays[f"{unit}.{role}"].dtype == expected.dtype and np.array_equal(arrays[f"{unit}.{role}"], expected)
+    assert [v["name"] for v in header["vectors"]][0] == "tiny8/stem"
+    assert path.stat().st_size > sum(array.nbytes for array in arrays.values())
+
+
+C_PROGRAM = """
+#include <stdio.h>
+#include "golden_tiny16_cell01_output.h"
+int main(void) {
+    long long sum = 0;
+    const int count = sizeof CELL01_OUTPUT_Y_WORDS / sizeof CELL01_OUTPUT_Y_WORDS[0];
+    for (int i = 0; i < count; i++) sum += (i + 1LL) * CELL01_OUTPUT_Y_WORDS[i];
+    printf("%lld %d %d %lld\\n", sum, CELL01_OUTPUT_M, CELL01_OUTPUT_Y_FRAC, (long long)CELL01_OUTPUT_B_WORDS[3]);
+    return 0;
+}
+"""
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler (apt install gcc)")
+def test_the_header_compiles_and_holds_the_words(tmp_path, folder):
+    """A C program would be built around other words or sizes, or not at all."""
+    export(GOLDEN, "tiny16/cell01.output", "c", tmp_path)
+    (tmp_path / "main.c").write_text(C_PROGRAM)
+    flags = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic"]
+    assert run("cc", *flags, "-o", tmp_path / "main", tmp_path / "main.c").stderr == ""
+    vector = vector_of(folder, "tiny16/cell01.output")
+    y = folder.expected(vector).reshape(-1).astype(np.int64)
+    expected = [int((np.arange(1, len(y) + 1) * y).sum()), vector.M, vector.y_frac, int(folder.array(vector, vector.b)[3])]
+    assert run(tmp_path / "main").stdout.split() == list(map(str, expected))
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler (apt install gcc)")
+@pytest.mark.parametrize("group", ["units", "requantize"])
+def test_headers_of_whole_groups_compile(tmp_path, group):
+    """Two names collide, or the smallest 64-bit word has no literal."""
+    [path] = export(GOLDEN, group, "c", tmp_path)
+    assert run("cc", "-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-fsyntax-only", path).stderr == ""
+
+
+# --- C++ ----------------------------------------------------------------------------------------------------------
+
+CPP_DUT = """
+#include "dut.h"
+#include <fstream>
+
+// Plays the expected words of a file back, word number @wrong with its lowest bit flipped, word number @silent not at all.
+template <typename T> static void play(const char *path, long &sent, long count, T *out) {
+    std::ifstream file(path);
+    long long word;
+    for (long i = 0; i < sent + count && file >> word; i++)
+        if (i >= sent && i != @silent)
+            out[i - sent] = static_cast<T>(word ^ (i == @wrong));
+    sent += count;
+}
+
+static long sent[2];
+
+@declaration {
+@body
+}
+"""
+
+
+def cpp_dut(out, folder_of_words, wrong=-1, silent=-1):
+    """dut.cpp: a stub that reads the expected words from another folder, compiled with the bench."""
+    declaration = next(line for line in (out / "dut.h").read_text().splitlines() if line.startswith("void dut(")).rstrip(";")
+    body = []
+    for argument in declaration.removeprefix("void dut(").rstrip(")").split(", "):
+        name, count = argument.split()[-1].rstrip("]").split("[")
+        if argument.startswith("const"):
+            body.append(f"    (void){name};")
+        else:
+            path = words_of(folder_of_words, name)
+            body.append(f'    play("{path}", sent[{name == "y_value":d}], {count}, {name});')
+    values = {"wrong": str(wrong), "silent": str(silent), "declaration": declaration, "body": "\n".join(body)}
+    text = CPP_DUT
+    for key, value in values.items():
+        text = text.replace(f"@{key}", value)
+    (out / "dut.cpp").write_text(text)
+    done = run(CXX, *FLAGS, "-o", out / "bench", out / "bench.cpp", out / "dut.cpp")
+    assert done.returncode == 0, done.stderr
+
+
+def words_of(folder_of_words, label):
+    """The file of the words that an output of the bench stands for: y is the last unit's."""
+    paths = {f"y_{path.stem}": path for path in (folder_of_words / "y").iterdir()}
+    return paths[label] if label in paths else (folder_of_words / "y" / (folder_of_words / "unit").read_text())
+
+
+@pytest.fixture
+def words_elsewhere(tmp_path):
+    """A copy of the expected words that a stub plays, and that no test damages."""
+
+    def export_twice(name, form):
+        *_, last = export(GOLDEN, name, "dat" if form == "cpp-testbench" else "hex", tmp_path / "words")
+        (tmp_path / "words" / "unit").write_text(last.name)
+        export(GOLDEN, name, form, tmp_path / "bench")
+        return tmp_path / "words", tmp_path / "bench"
+
+    return export_twice
+
+
+@needs_cxx
+@pytest.mark.parametrize("name", VECTORS)
+def test_cpp_bench(words_elsewhere, name):
+    """The bench passes a wrong design, fails a right one, or names another word than the wrong one."""
+    words, out = words_elsewhere(name, "cpp-testbench")
+    cpp_dut(out, words)
+    done = run("./bench", cwd=out)
+    assert done.returncode == 0 and done.stdout.endswith(" words, 0 mismatches\n"), done
+    assert run(out / "bench", out).returncode == 0
+    cpp_dut(out, words, wrong=2)
+    done = run("./bench", cwd=out)
+    assert done.returncode == 1 and "first word 2 = frame " in done.stdout and " 0 mismatches" not in done.stdout
+    cpp_dut(out, words, silent=1)
+    assert run("./bench", cwd=out).returncode == 1
+
+
+@needs_cxx
+def test_cpp_bench_trusts_no_damaged_file(words_elsewhere):
+    """hls4ml's bench passes whatever the expected file holds: a damaged, short, long or missing one must fail, and say so."""
+    words, out = words_elsewhere("tiny16", "cpp-testbench")
+    cpp_dut(out, words)
+    path = out / "y" / "logits.dat"
+    good = path.read_text()
+    first, rest = good.split(" ", 1)
+    for text in (f"{int(first) ^ 1} {rest}", good[:-9], good + "1\n", "", "what\n" + good):
+        path.write_text(text)
+        done = run("./bench", cwd=out)
+        assert done.returncode == 2 and "y/logits.dat: missing or damaged" in done.stderr, text
+    path.unlink()
+    assert run("./bench", cwd=out).returncode == 2
+    path.write_text(good)
+    assert run("./bench", cwd=out).returncode == 0
+
+
+@needs_cxx
+def test_cpp_bench_knows_a_damaged_file_from_a_design_that_shares_it(words_elsewhere):
+    """A design that was built from the same damaged file would pass."""
+    words, out = words_elsewhere("tiny16", "cpp-testbench")
+    cpp_dut(out, out)
+    path = out / "y" / "value.dat"
+    path.write_text(path.read_text().replace("\n", "7\n", 1))
+    assert run("./bench", cwd=out).returncode == 2
+
+
+# --- Verilog ------------------------------------------------------------------------------------------------------
+
+VERILOG_DUT = """
+module player #(parameter BITS = 1, COUNT = 1, WRONG = -1, LAST = 0) (
+    input clk, input rst, output valid, input ready, output [BITS-1:0] data
+);
+    reg [BITS-1:0] words [0:COUNT-1];
+    integer n = 0;
+    assign valid = !rst && n < COUNT + LAST;
+    assign data = words[n % COUNT] ^ (n == WRONG);
+    always @(posedge clk) if (valid && ready) n <= n + 1;
+endmodule
+"""
+
+
+def verilog_dut(out, folder_of_words, wrong=-1, last=0):
+    """dut.v: plays the expected words, one with a bit flipped and `last` words more, and takes all inputs."""
+    lines = [line[2:].strip() for line in (out / "bench.v").read_text().splitlines() if "_valid, " in line and line.startswith("//")]
+    ports, body = [], []
+    for line in lines:
+        ports.append(line.rstrip(","))
+        label = line.split("_valid")[0].split()[-1]
+        if line.startswith("input"):
+            body.append(f"    assign {label}_ready = 1;")
+            continue
+        path = words_of(folder_of_words, label)
+        count, bits = len(path.read_text().split()), int(line.split("[")[1].split(":")[0]) + 1
+        values = f".BITS({bits}), .COUNT({count}), .WRONG({wrong}), .LAST({last})"
+        wires = f".valid({label}_valid), .ready({label}_ready), .data({label}_data)"
+        body.append(f"    player #({values}) {label}_player (.clk(clk), .rst(rst), {wires});")
+        body.append(f'    initial $readmemh("{path}", {label}_player.words);')
+    text = VERILOG_DUT + f"module dut (input clk, input rst, {', '.join(ports)});\n" + "\n".join(body) + "\nendmodule\n"
+    (out / "dut.v").write_text(text)
+
+
+def simulate(out, *plusargs):
+    """Compile with Icarus and run."""
+    done = run("iverilog", "-g2012", "-o", out / "bench", out / "bench.v", out / "dut.v")
+    assert done.returncode == 0, done.stderr
+    return run("vvp", "-N", out / "bench", *plusargs, cwd=out)
+
+
+@needs_iverilog
+@pytest.mark.parametrize("name", VECTORS)
+def test_verilog_bench(words_elsewhere, name):
+    """The bench passes a module with one wrong bit, or with a word too many or none at all, or fails a right one."""
+    words, out = words_elsewhere(name, "verilog-testbench")
+    verilog_dut(out, words)
+    done = simulate(out)
+    assert done.returncode == 0 and "PASS: " in done.stdout, done
+    verilog_dut(out, words, wrong=5)
+    done = simulate(out)
+    assert done.returncode != 0 and "first wrong word 5 = frame " in done.stdout and "PASS" not in done.stdout
+    verilog_dut(out, words, last=1)
+    done = simulate(out)
+    assert done.returncode != 0 and "more than " in done.stdout
+    verilog_dut(out, words, last=-1)
+    done = simulate(out, "+timeout=500")
+    assert done.returncode != 0 and "no word has moved for 500 cycles" in done.stdout
+
+
+@needs_iverilog
+def test_verilog_bench_trusts_no_damaged_file(words_elsewhere):
+    """A damaged, short or missing file of expected words passes, or is taken for a wrong design."""
+    words, out = words_elsewhere("tiny16", "verilog-testbench")
+    verilog_dut(out, words)
+    path = out / "y" / "logits.hex"
+    good = path.read_text()
+    for text in (("1" if good[0] == "0" else "0") + good[1:], good[:-5], ""):
+        path.write_text(text)
+        done = simulate(out)
+        assert done.returncode != 0 and "y/logits.hex is missing, short or damaged" in done.stdout, done
+    path.unlink()
+    assert simulate(out).returncode != 0
+    path.write_text(good)
+    assert simulate(out).returncode == 0
+    assert run("vvp", "-N", out / "bench", f"+dir={out}", cwd=out.parent).returncode == 0
+
+
+# --- the command --------------------------------------------------------------------------------------------------
+
+
+def test_command(tmp_path, capsys):
+    """The command writes other files than it says, or a form is missing from it."""
+    for form in FORMS:
+        words = ["golden", "export", "tiny8", "--golden", str(GOLDEN), "--format", form, "--out", str(tmp_path / form), "--json"]
+        assert main(words) == 0
+        report = json.loads(capsys.readouterr().out)
+        assert {str(p.relative_to(tmp_path / form)) for p in (tmp_path / form).rglob("*") if p.is_file()} == set(report["files"])
+
+
+BAD = {
+    "an unknown vector": (("tiny16/root",), "has no vector or group 'tiny16/root'"),
+    "a bench of no network": (("units", "--format", "cpp-testbench"), "units is no network but "),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_bad_requests(tmp_path, what, capsys):
+    """Bad input must be one clear line, and write nothing."""
+    words, message = BAD[what]
+    form = () if "--format" in words else ("--format", "hex")
+    assert main(["golden", "export", *words, *form, "--golden", str(GOLDEN), "--out", str(tmp_path / "out")]) == 2
+    assert message in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+def test_a_damaged_folder_is_not_exported(tmp_path, capsys):
+    """Wrong words would leave the folder under a good name."""
+    suite = Path(shutil.copytree(GOLDEN, tmp_path / "golden"))
+    path = suite / "tiny8" / "y" / "stem.bin"
+    path.write_bytes(path.read_bytes()[:-1] + b"\x55")
+    assert main(["golden", "export", "tiny8", "--format", "c", "--golden", str(suite), "--out", str(tmp_path / "out")]) == 2
+    assert "tiny8/y/stem.bin" in capsys.readouterr().err and not (tmp_path / "out").exists()
