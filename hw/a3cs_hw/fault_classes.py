@@ -235,7 +235,8 @@ def residual(e: Evidence) -> Suspects:
     yield Suspect("residual added after rounding", _limit(e, rounded + aligned))
     yield Suspect("residual added to the finished word", _limit(e, first + aligned))
     yield Suspect("residual truncated to y's fraction, then added after rounding", _limit(e, rounded + _truncated_residual(e)))
-    yield Suspect("residual added after ReLU", _limit_without_relu(e, _relu(e, first) + aligned))
+    if e.unit.relu:
+        yield Suspect("residual added after ReLU", _limit_without_relu(e, _relu(e, first) + aligned))
     yield Suspect("residual subtracted", e.made(added=-np.asarray(e.added)))
     for times in range(2, 9):
         yield Suspect(f"residual added {times} times", e.made(added=times * np.asarray(e.added)))
@@ -610,11 +611,15 @@ def other_unit(e: Evidence) -> Suspects:
 
 @dataclass(frozen=True)
 class FaultClass:
-    """kind: what reports call it; tried: the function. write_back: it needs no x, and is tried on write-backs by themselves."""
+    """kind: what reports call it; tried: the function. write_back: it needs no x, and is tried on write-backs by themselves.
+
+    local: it shows in every frame and every few channels by themselves, so that large units need not be tried whole.
+    """
 
     kind: str
     tried: Callable[[Evidence], Suspects]
     write_back: bool = False
+    local: bool = False
 
     @property
     def name(self) -> str:
@@ -632,24 +637,24 @@ FAULT_CLASSES = (
     FaultClass("width", accumulator_width, write_back=True),
     FaultClass("rounding", rounding_constant, write_back=True),
     FaultClass("saturation", overflow_limits, write_back=True),
-    FaultClass("bias", bias),
-    FaultClass("residual", residual),
-    FaultClass("padding", padding),
+    FaultClass("bias", bias, local=True),
+    FaultClass("residual", residual, local=True),
+    FaultClass("padding", padding, local=True),
     FaultClass("sign", logical_shift, write_back=True),
-    FaultClass("sign", signs),
-    FaultClass("index", kernel_order),
-    FaultClass("index", input_shift),
-    FaultClass("stride", stride),
+    FaultClass("sign", signs, local=True),
+    FaultClass("index", kernel_order, local=True),
+    FaultClass("index", input_shift, local=True),
+    FaultClass("stride", stride, local=True),
     FaultClass("loop bound", loop_bounds),
     FaultClass("buffer swap", operand_buffers),
-    FaultClass("channel order", input_channels),
-    FaultClass("channel order", weight_channels),
-    FaultClass("index", map_order),
+    FaultClass("channel order", input_channels, local=True),
+    FaultClass("channel order", weight_channels, local=True),
+    FaultClass("index", map_order, local=True),
     FaultClass("chunk hand-off", other_frame),
     FaultClass("chunk hand-off", other_unit),
     FaultClass("width", write_back_shift, write_back=True),
-    FaultClass("width", operand_widths),
-    FaultClass("width", product_width),
+    FaultClass("width", operand_widths, local=True),
+    FaultClass("width", product_width, local=True),
     FaultClass("loop bound", accumulator_kept),
     FaultClass("buffer swap", tile_contents),
     FaultClass("channel order", output_channels),

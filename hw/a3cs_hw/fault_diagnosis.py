@@ -7,7 +7,7 @@ and changes fewest of the right ones. When none gives half of them, the place wh
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -15,9 +15,10 @@ import numpy as np
 
 from a3cs_hw import fixed
 from a3cs_hw.fault_classes import FAULT_CLASSES, FaultClass, Suspect, output_boxes
-from a3cs_hw.fault_evidence import Evidence
+from a3cs_hw.fault_evidence import Evidence, worst_part
 
 WORK = 1 << 24  # multiply-accumulates and write-backs a suspect: of larger units fewer frames are looked at
+SMALL = 1 << 21  # units of less work are tried whole
 WRITE_BACK = 64  # what a write-back weighs beside a multiply-accumulate
 LEAST_SHARE = 0.5  # of the wrong words that a suspect must give to be named
 LEAST_OVERLAP = 0.25  # wrong words it gives, of all words that are wrong or that it changes
@@ -68,8 +69,9 @@ def diagnose(evidence: Evidence) -> Diagnosis:
     """What kind of fault explains the difference. The evidence must hold at least one wrong word."""
     evidence = _worst_frames(evidence)
     zones = _telling_zones(evidence)
-    best, best_rank, tried = Diagnosis("", "", "", 0, evidence.wrong_words, 0, 0), 0.0, 0
-    for fault, suspect in _suspects(evidence):
+    classes, tried = _promising(evidence)
+    best, best_rank = Diagnosis("", "", "", 0, evidence.wrong_words, 0, 0), 0.0
+    for fault, suspect in _suspects(evidence, classes):
         tried += 1
         found, rank = _judge(evidence, fault, suspect, zones)
         if found and rank > best_rank:
@@ -99,18 +101,37 @@ def _judge(evidence: Evidence, fault: FaultClass, suspect: Suspect, zones: list[
     return Diagnosis(fault.kind, fault.name, suspect.what, given, count, changed, 0), overlap
 
 
-def _suspects(evidence: Evidence) -> Iterator[tuple[FaultClass, Suspect]]:
-    for fault in FAULT_CLASSES:
+def _suspects(evidence: Evidence, classes: Iterable[FaultClass]) -> Iterator[tuple[FaultClass, Suspect]]:
+    for fault in classes:
         if fault.write_back or evidence.x is not None:
             for suspect in fault.tried(evidence):
                 yield fault, suspect
 
 
+def _promising(evidence: Evidence) -> tuple[list[FaultClass], int]:
+    """The classes to try, in order, and how many suspects of others were tried: of a large unit, on its worst part alone."""
+    if evidence.x is None or _work(evidence) * len(evidence.expected) < SMALL:
+        return list(FAULT_CLASSES), 0
+    part, kept, tried = worst_part(evidence), [], 0
+    zones = _telling_zones(part)
+    for fault in FAULT_CLASSES:
+        suspects = list(fault.tried(part)) if fault.local else []
+        if not fault.local or any(_judge(part, fault, suspect, zones)[0] for suspect in suspects):
+            kept.append(fault)
+        else:
+            tried += len(suspects)
+    return kept, tried
+
+
+def _work(evidence: Evidence) -> int:
+    """What a suspect costs a frame."""
+    return evidence.unit.macs + WRITE_BACK * evidence.unit.output_words
+
+
 def _worst_frames(evidence: Evidence) -> Evidence:
     """Of large units a few frames: the one with most wrong words, and those next to it (for a hand-off of another frame)."""
     frames = len(evidence.expected)
-    unit = evidence.unit
-    most = max(2, WORK // (unit.macs + WRITE_BACK * unit.output_words))
+    most = max(2, WORK // _work(evidence))
     if frames <= most:
         return evidence
     worst = int(evidence.wrong.sum(axis=(1, 2, 3)).argmax())

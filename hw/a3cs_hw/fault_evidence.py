@@ -20,13 +20,14 @@ from a3cs_hw.network import IntegerUnit, UnitFormats
 from a3cs_hw.schedule import Walk
 from a3cs_hw.units import Unit
 
-BORDERS = ("zero", "edge", "wrap", "reflect")  # what a tap outside the map reads
+SCREENED_CHANNELS = 16  # of a large depthwise unit
 
 
 class Reading(NamedTuple):
     """Where windows are read: the first row and column of window (0, 0), the strides, and what lies outside the map.
 
-    fill: the word outside, for the border "zero". linear: the address row * W + column is not checked and runs into the next row.
+    Borders: zero, edge, wrap, reflect. fill: the word outside, for zero. linear: the address row * W + column is not checked and
+    runs into the next row.
     """
 
     top: int
@@ -165,6 +166,20 @@ class Evidence:
         )
 
 
+def worst_part(e: Evidence) -> Evidence:
+    """A smaller unit with the same fault: the frame with most wrong words, of a depthwise unit some channels around the worst."""
+    frame = e.frames(e.wrong.sum(axis=(1, 2, 3)).argmax(keepdims=True))
+    unit = e.unit
+    if unit.kind != "depthwise" or unit.M <= SCREENED_CHANNELS:
+        return replace(frame, walk=None)
+    first = min(max(0, int(frame.wrong.sum(axis=(0, 2, 3)).argmax()) - SCREENED_CHANNELS // 2), unit.M - SCREENED_CHANNELS)
+    kept = slice(first, first + SCREENED_CHANNELS)
+    smaller = replace(unit, M=SCREENED_CHANNELS, N=SCREENED_CHANNELS)
+    part = replace(e.part, unit=smaller, weights=e.part.weights[kept], bias=e.part.bias[kept])
+    maps = {key: getattr(frame, key)[:, kept] for key in ("expected", "got", "products", "x")}
+    return replace(frame, part=part, walk=None, residual=None if frame.residual is None else frame.residual[:, kept], **maps)
+
+
 def unit_evidence(
     part: IntegerUnit, x: np.ndarray, residual: np.ndarray | None, expected: np.ndarray, got: np.ndarray, **more: Any
 ) -> Evidence:
@@ -190,19 +205,20 @@ def write_back_evidence(vector: RequantizeVector, acc: np.ndarray, expected: np.
 
 def gather(unit: Unit, x: np.ndarray, reading: Reading) -> np.ndarray:
     """What every tap of every window reads: x (B, N, H, W) -> (B, N, K, K, R, C)."""
-    rows = reading.top + np.arange(unit.R)[:, None] * reading.row_stride + np.arange(unit.K)  # (R, K)
-    columns = reading.left + np.arange(unit.C)[:, None] * reading.column_stride + np.arange(unit.K)  # (C, K)
+    taps = np.arange(unit.K)[:, None]
+    rows = reading.top + np.arange(unit.R) * reading.row_stride + taps  # (K, R)
+    columns = reading.left + np.arange(unit.C) * reading.column_stride + taps  # (K, C)
     if reading.linear:
-        channels = np.arange(unit.N)[:, None, None] * (unit.H * unit.W)
-        address = channels + rows.reshape(-1, 1) * unit.W + columns.reshape(-1)  # (N, R K, C K)
-        taken = x.reshape(len(x), -1)[:, address % unit.input_words]
-    else:
-        at_rows, row_inside = _place(rows.reshape(-1), unit.H, reading.row_border)
-        at_columns, column_inside = _place(columns.reshape(-1), unit.W, reading.column_border)
-        taken = x[:, :, at_rows[:, None], at_columns]
-        taken[:, :, ~(row_inside[:, None] & column_inside)] = reading.fill
-    taken = taken.reshape(len(x), unit.N, unit.R, unit.K, unit.C, unit.K)
-    return taken.transpose(0, 1, 3, 5, 2, 4)
+        channels = np.arange(unit.N).reshape(-1, 1, 1, 1, 1) * (unit.H * unit.W)
+        address = channels + rows[:, None, :, None] * unit.W + columns[None, :, None, :]  # (N, K, K, R, C)
+        return x.reshape(len(x), -1)[:, address % unit.input_words]
+    at_rows, row_inside = _place(rows, unit.H, reading.row_border)
+    at_columns, column_inside = _place(columns, unit.W, reading.column_border)
+    taken = x[:, :, at_rows[:, None, :, None], at_columns[None, :, None, :]]
+    inside = row_inside[:, None, :, None] & column_inside[None, :, None, :]
+    if not inside.all():
+        taken[:, :, ~inside] = reading.fill
+    return taken
 
 
 def _place(index: np.ndarray, size: int, border: str) -> tuple[np.ndarray, np.ndarray]:
@@ -214,7 +230,7 @@ def _place(index: np.ndarray, size: int, border: str) -> tuple[np.ndarray, np.nd
         clipped = index % size
     elif border == "reflect":
         clipped = (size - 1 - abs(size - 1 - abs(index))).clip(0, size - 1)
-    return clipped, np.ones(len(index), bool)
+    return clipped, np.ones(index.shape, bool)
 
 
 def convolve(unit: Unit, columns: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -223,7 +223,7 @@ module bench;
         if (!$value$plusargs("timeout=%d", timeout)) timeout = 1000000;
 {loads}
         repeat (4) @(posedge clk);
-        rst <= 0;
+        @(negedge clk) rst = 0;
     end
 {checks}
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from faulty_units import FAULTS
 
-from a3cs_hw import arithmetic, golden
+from a3cs_hw import arithmetic, fault_diagnosis, golden
 from a3cs_hw.cli import main
 from a3cs_hw.fault_classes import FAULT_CLASSES
 from a3cs_hw.files import UserError
@@ -71,6 +71,7 @@ class Row:
     kinds: tuple
     report: object
     seconds: float
+    dump: Path
 
     @property
     def right(self):
@@ -95,7 +96,7 @@ def table(folder, tmp_path_factory):
         begin = time.process_time()
         report = golden.diff(out, GOLDEN, group, design=design)
         found = report.first[0] if report.first else "nothing"
-        rows.append(Row(fault.what, fault.name, f"{group}/{found}", fault.kinds, report, time.process_time() - begin))
+        rows.append(Row(fault.what, fault.name, f"{group}/{found}", fault.kinds, report, time.process_time() - begin, out))
     return rows
 
 
@@ -114,6 +115,23 @@ def test_planted_faults_are_named(table):
 def test_every_class_names_one_of_its_own(table):
     """A class of the table would never be reported: its suspects are wrong, or another class always comes before."""
     assert {fault.name for fault in FAULT_CLASSES} <= {row.report.fault.name for row in table if row.right}
+
+
+def test_large_units_are_diagnosed_alike(table, folder, monkeypatch):
+    """Of a large unit a part is looked at first: with a fault that the part does not show, another one would be named."""
+    monkeypatch.setattr(fault_diagnosis, "SMALL", 0)
+    for row in table:
+        if "depthwise" in row.where or row.where.endswith("stem"):
+            group = split_name(row.where)[0]
+            fault = golden.diff(row.dump, GOLDEN, group, design=design_of(folder, group)).fault
+            assert (fault.kind, fault.what) == (row.report.fault.kind, row.report.fault.what), row.fault
+
+
+def test_documentation_lists_every_class():
+    """A reader of a report finds no explanation of the word it uses, or an outdated one."""
+    text = (GOLDEN.parent / "docs" / "golden-diff.md").read_text()
+    for fault in FAULT_CLASSES:
+        assert f"| {fault.kind} | {fault.name} | {fault.meaning} |" in text, fault.name
 
 
 def test_diagnosis_is_fast(table):

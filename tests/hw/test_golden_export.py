@@ -230,7 +230,8 @@ endmodule
 
 def verilog_dut(out, folder_of_words, wrong=-1, last=0):
     """dut.v: plays the expected words, one with a bit flipped and `last` words more, and takes all inputs."""
-    lines = [line[2:].strip() for line in (out / "bench.v").read_text().splitlines() if "_valid, " in line and line.startswith("//")]
+    comments = [line[2:].strip() for line in (out / "bench.v").read_text().splitlines() if line.startswith("//")]
+    lines = [line for line in comments if "_valid, " in line]
     ports, body = [], []
     for line in lines:
         ports.append(line.rstrip(","))
@@ -290,6 +291,19 @@ def test_verilog_bench_trusts_no_damaged_file(words_elsewhere):
     path.write_text(good)
     assert simulate(out).returncode == 0
     assert run("vvp", "-N", out / "bench", f"+dir={out}", cwd=out.parent).returncode == 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("verilator") is None, reason="needs Verilator (apt install verilator)")
+@pytest.mark.parametrize(("change", "status"), [({}, 0), ({"wrong": 5}, 1), ({"last": -1}, 1)])
+def test_verilog_bench_under_verilator(words_elsewhere, change, status):
+    """The bench only works in one simulator."""
+    words, out = words_elsewhere("tiny16", "verilog-testbench")
+    verilog_dut(out, words, **change)
+    built = run("verilator", "--binary", "--timing", "-Wno-fatal", "--top-module", "bench", "bench.v", "dut.v", cwd=out)
+    assert built.returncode == 0, built.stderr
+    done = run(out / "obj_dir" / "Vbench", "+timeout=500", cwd=out)
+    assert (done.returncode != 0) == bool(status) and ("PASS: 21 words" in done.stdout) != bool(status), done
 
 
 # --- the command --------------------------------------------------------------------------------------------------
