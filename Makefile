@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUN := runs/demo
 MODEL := $(addprefix tests/hw/test_,predictor.py schedule.py simulator.py compiled.py)
 
-.PHONY: demo test test-numpy test-all test-model lint bench golden clean
+.PHONY: demo test test-numpy test-all test-model test-hls lint bench golden clean
 
 demo: $(VENV)/demo
 	$(BIN)/python tools/demo.py --out $(RUN)
@@ -20,6 +20,11 @@ test-all: $(VENV)/test
 test-model: $(VENV)/test
 	$(BIN)/python -m pytest -q -m "slow or not slow" $(MODEL)
 	$(BIN)/python tests/hw/model_faults.py
+
+# The HLS chunk in C++ against the golden vectors, with plain integers and with Xilinx's headers (of hls4ml). Needs g++.
+test-hls: $(VENV)/test
+	$(BIN)/python -m pip install -q --no-deps hls4ml
+	$(BIN)/python -m pytest -q -m "slow or not slow" tests/hls
 
 # The same tests, and the chain on a built-in game, where nothing but NumPy (and pytest) is installed.
 test-numpy: .venv-numpy/test

@@ -1,4 +1,4 @@
-"""The command line of exports: `export c`. A line of COMMANDS a sub-command."""
+"""The command line of exports: `export c` and `export hls`. A line of COMMANDS a sub-command."""
 
 from __future__ import annotations
 
@@ -55,9 +55,33 @@ def run_c(args: argparse.Namespace) -> int:
     return 0
 
 
+def _hls_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("network", metavar="NETWORK.npz", help="an integer network")
+    parser.add_argument("design", metavar="DESIGN.json", help="a design file")
+    parser.add_argument("--out", required=True, metavar="DIR", help="the folder to write")
+
+
+def run_hls(args: argparse.Namespace) -> int:
+    """`export hls`."""
+    from a3cs_hw import hls_export, network
+    from a3cs_hw.template import load_design
+
+    written = hls_export.export(network.load(args.network), load_design(args.design), args.out)
+    if args.json:
+        print(json.dumps({"path": args.out, "files": written}))
+        return 0
+    print(f"{len(written)} files in {args.out}: {', '.join(written)}")
+    print(f"build and run: make -C {args.out} && {args.out}/driver FRAMES.bin OUT_DIR")
+    return 0
+
+
 COMMANDS = {
     "c": Command(
         "One .c and one .h that play: C99, no malloc, no float, the oracle's words bit for bit.",
         "a3cs export c network.npz --out agent", _c_arguments, run_c,
+    ),
+    "hls": Command(
+        "The network on a design as HLS C++: the chunks, one header of parameters, and a test driver.",
+        "a3cs export hls network.npz design.json --out accelerator", _hls_arguments, run_hls,
     ),
 }  # fmt: skip
