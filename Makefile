@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUN := runs/demo
 MODEL := $(addprefix tests/hw/test_,predictor.py schedule.py simulator.py compiled.py)
 
-.PHONY: demo test test-numpy test-all test-model test-hls lint bench golden clean
+.PHONY: demo test test-numpy test-all test-model test-hls test-mutants lint bench golden clean
 
 demo: $(VENV)/demo
 	$(BIN)/python tools/demo.py --out $(RUN)
@@ -25,6 +25,10 @@ test-model: $(VENV)/test
 test-hls: $(VENV)/test
 	$(BIN)/python -m pip install -q --no-deps hls4ml
 	$(BIN)/python -m pytest -q -m "slow or not slow" tests/hls
+
+# Over a hundred one-line faults of the HLS sources, compiled one by one: the golden suite must find each. Ten minutes.
+test-mutants: $(VENV)/test
+	PYTHONPATH=tests/hw:tests/hls $(BIN)/python tests/hls/mutants.py
 
 # The same tests, and the chain on a built-in game, where nothing but NumPy (and pytest) is installed.
 test-numpy: .venv-numpy/test

@@ -72,6 +72,7 @@ class Driver:
         self.golden, self.out = Path(golden), Path(out)
         self.manifest = manifest.parse((self.golden / manifest.NAME).read_bytes(), manifest.NAME)
         self.jobs = [job_of(vector, draw) for vector in self.manifest.vectors if isinstance(vector, UnitVector)]
+        self.counts = {job.vector.name: simulated(job) for job in self.jobs}
         self.write_backs = [vector for vector in self.manifest.vectors if not isinstance(vector, UnitVector)]
         self.out.mkdir(parents=True, exist_ok=True)
         (self.out / "vectors.h").write_text(self._header())
@@ -80,17 +81,20 @@ class Driver:
         """Compile it; returns the program."""
         return build(SOURCE, self.out, headers, *options)
 
-    def wrong(self, program):
-        """Run it; the vectors whose words are not those of the folder, and those whose counts are not those of the simulator."""
-        results = self.out / Path(program).name.replace(".", "_")
+    def wrong(self, program, results=None, timeout=None):
+        """Run it; the vectors whose words are not those of the folder, and those whose counts are not those of the simulator.
+
+        results: the folder for its outputs. timeout: seconds until subprocess.TimeoutExpired is raised.
+        """
+        results = Path(results or self.out / "results")
         for vector in self.manifest.vectors:
             (results / vector.y).parent.mkdir(parents=True, exist_ok=True)
-        lines = [line.split() for line in run(program, self.golden, results).splitlines()]
+        lines = [line.split() for line in run(program, self.golden, results, timeout=timeout).splitlines()]
         counted = {words[0]: tuple(map(int, words[1:])) for words in lines}
         assert list(counted) == [job.vector.name for job in self.jobs], "a unit was not run"
         hashes = self.manifest.files
         words = [v.name for v in self.manifest.vectors if sha256((results / v.y).read_bytes()) != hashes[v.y].sha256]
-        return words, [job.vector.name for job in self.jobs if counted[job.vector.name] != simulated(job)]
+        return words, [job.vector.name for job in self.jobs if counted[job.vector.name] != self.counts[job.vector.name]]
 
     def _header(self):
         formats = list(dict.fromkeys(write_back_of(job.part) for job in self.jobs))

@@ -42,8 +42,8 @@ def build(source, folder, headers, *options):
     return program
 
 
-def run(program, *arguments):
+def run(program, *arguments, timeout=None):
     """The standard output of a program that must succeed and complain about nothing."""
-    done = subprocess.run([str(program), *map(str, arguments)], capture_output=True, text=True)
+    done = subprocess.run([str(program), *map(str, arguments)], capture_output=True, text=True, timeout=timeout)
     assert done.returncode == 0 and not done.stderr, (done.returncode, done.stderr[:4000], done.stdout[-400:])
     return done.stdout
