@@ -389,10 +389,10 @@ void write_back(
     }
 }
 
-/* Words of a tile to its places in a map of M x R x C words; returns how many. */
-template <typename T> int64_t store_words(const Unit& u, const Tile& t, hls::stream<T>& words, T* map)
+/* Words of a tile to its places in a map of M x R x C words, counted. */
+template <typename T> void store_words(const Unit& u, const Tile& t, hls::stream<T>& words, T* map, int64_t& count)
 {
-    int64_t count = 0;
+    count = 0;
     for (int m = 0; m < t.tm; m++)
         for (int r = 0; r < t.tr; r++)
             for (int c = 0; c < t.tc; c++) {
@@ -400,27 +400,28 @@ template <typename T> int64_t store_words(const Unit& u, const Tile& t, hls::str
                 map[output_place(u, t.m + m, t.r + r, t.c + c)] = words.read();
                 count++;
             }
-    return count;
 }
 
 template <typename CHUNK>
-int64_t store_results(const Unit& u, const Tile& t, const typename CHUNK::acc_t buffer[], typename CHUNK::word_t* y)
+void store_results(
+    const Unit& u, const Tile& t, const typename CHUNK::acc_t buffer[], typename CHUNK::word_t* y, int64_t& count)
 {
 #pragma HLS DATAFLOW
     hls::stream<typename CHUNK::acc_t> sums("sums");
     hls::stream<typename CHUNK::word_t> words("words");
     drain<CHUNK>(t, buffer, sums);
     write_back<CHUNK>(u, t, sums, words);
-    return store_words(u, t, words, y);
+    store_words(u, t, words, y, count);
 }
 
 template <typename CHUNK>
-int64_t spill(const Unit& u, const Tile& t, const typename CHUNK::acc_t buffer[], typename CHUNK::acc_t* partial)
+void spill(
+    const Unit& u, const Tile& t, const typename CHUNK::acc_t buffer[], typename CHUNK::acc_t* partial, int64_t& count)
 {
 #pragma HLS DATAFLOW
     hls::stream<typename CHUNK::acc_t> sums("sums");
     drain<CHUNK>(t, buffer, sums);
-    return store_words(u, t, sums, partial);
+    store_words(u, t, sums, partial, count);
 }
 
 /* Store the outputs of `tile` if they are complete, spill them if `after` leaves them early; returns the cycles. */
@@ -431,10 +432,15 @@ int64_t store(
     if (!tile.valid)
         return 0;
     const typename CHUNK::acc_t* sums = buffers.output[tile.output];
-    if (last_n(u, tile))
-        return transfer(u, OUTPUT, store_results<CHUNK>(u, tile, sums, dram.y), counts);
-    if (!after.valid || !same_outputs(tile, after))
-        return transfer(u, SPILL, spill<CHUNK>(u, tile, sums, dram.partial), counts);
+    int64_t words;
+    if (last_n(u, tile)) {
+        store_results<CHUNK>(u, tile, sums, dram.y, words);
+        return transfer(u, OUTPUT, words, counts);
+    }
+    if (!after.valid || !same_outputs(tile, after)) {
+        spill<CHUNK>(u, tile, sums, dram.partial, words);
+        return transfer(u, SPILL, words, counts);
+    }
     return 0;
 }
 

@@ -16,7 +16,7 @@ from a3cs_hw.files import sha256
 from a3cs_hw.hls_text import Widths, buffer_words, chunk_text, unit_text, write_back_of
 from a3cs_hw.manifest import NONE, UnitVector
 from a3cs_hw.network import IntegerUnit
-from a3cs_hw.schedule import Operands
+from a3cs_hw.schedule import Operands, Walk
 from a3cs_hw.simulator import walk_unit
 from a3cs_hw.template import ORDERS, Bits, Chunk
 
@@ -27,6 +27,7 @@ ARRAYS = (
 )  # fmt: skip
 NARROW, WIDE = Widths(17, 16, 48), Widths(33, 32, 64)  # words of two kinds of chunks: what most units need, and what all do
 TILES = (1, 2, 3, 5, 8, 64)
+MOST_TILES = 4000  # of a unit: the simulator walks each of them in Python
 SOURCE = Path(__file__).parent / "golden_driver.cpp"
 
 
@@ -57,10 +58,13 @@ def job_of(vector, draw=0):
     unit = vector.unit
     part = vector.integer_unit(np.zeros(unit.weight_shape, np.int64), np.zeros(unit.M, np.int64))
     rng = np.random.default_rng(splitmix.seed_of(f"{vector.name}/{draw}"))
-    array = int(rng.integers(len(ARRAYS)))
-    tm, tn, tr, tc = (int(rng.choice(TILES)) for _ in range(4))
-    order, rate = str(rng.choice(ORDERS)), int(rng.choice((1, 2, 3, 7, 16, 64)))
-    chunk = replace(ARRAYS[array], tm=tm, tn=tn, tr=tr, tc=tc, order=order, bytes_per_cycle=rate)
+    while True:
+        array = int(rng.integers(len(ARRAYS)))
+        tm, tn, tr, tc = (int(rng.choice(TILES)) for _ in range(4))
+        order, rate = str(rng.choice(ORDERS)), int(rng.choice((1, 2, 3, 7, 16, 64)))
+        chunk = replace(ARRAYS[array], tm=tm, tn=tn, tr=tr, tc=tc, order=order, bytes_per_cycle=rate)
+        if Walk(unit, chunk).tiles <= MOST_TILES:
+            break
     bits = Bits(vector.x_bits, vector.w_bits, vector.y_bits, vector.acc_bits, vector.r_bits or 16)
     return Job(vector, part, bits, array, chunk, bool(rng.random() < 0.1), int(rng.integers(0, 3)))
 
