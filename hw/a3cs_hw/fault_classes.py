@@ -7,7 +7,7 @@ is ordered: where two mistakes explain a dump equally well, the earlier one is n
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, islice
 from typing import NamedTuple
 
@@ -51,6 +51,9 @@ def rounding_constant(e: Evidence) -> Suspects:
     for power in range(max(0, shift - 3), shift + 1):
         if power != shift - 1:
             yield Suspect(f"adds 2**{power} before the shift by {shift}", e.write(e.acc + (1 << power), rounding="AP_TRN"))
+    exact = e.acc & ((1 << shift) - 1) == 0
+    up = fixed.round_shift(e.acc, shift, e.part.formats.rounding) + ((e.acc < 0) & exact)
+    yield Suspect("rounds negative sums up that have nothing to round away", _limit(e, up))
 
 
 def overflow_mode(e: Evidence) -> Suspects:
@@ -61,6 +64,10 @@ def overflow_mode(e: Evidence) -> Suspects:
             how = "wraps" if "WRAP" in mode else "saturates"
             should = "wrap" if "WRAP" in right else "saturate"
             yield Suspect(f"{how} like {mode}, it should {should} like {right}", e.write(overflow=mode))
+    if right == "AP_WRAP_SM":
+        rounded = fixed.round_shift(e.acc, e.part.shift, e.part.formats.rounding)
+        words = fixed.overflow_words(rounded, rounded, e.part.y, right)
+        yield Suspect("AP_WRAP_SM looks at the rounded value, not at the accumulator's bit", _relu(e, words))
 
 
 def overflow_limits(e: Evidence) -> Suspects:
@@ -81,6 +88,12 @@ def overflow_limits(e: Evidence) -> Suspects:
             yield Suspect(f"saturates {what}", _relu(e, words))
     flipped = np.where(rounded > high, low, np.where(rounded < low, high, rounded))
     yield Suspect("saturates to the wrong end", _relu(e, flipped))
+    inside = e.write(relu=False)
+    if e.part.formats.overflow == "AP_SAT_SYM":
+        yield Suspect("AP_SAT_SYM keeps the most negative word", _relu(e, np.where(rounded == low, low, inside)))
+    instead = 0 if e.part.formats.overflow == "AP_SAT_ZERO" else high
+    yield Suspect("takes the smallest word to be out of range", _relu(e, np.where(rounded == low, instead, inside)))
+    yield Suspect("takes the largest word to be out of range", _relu(e, np.where(rounded == high, 0, inside)))
 
 
 def _relu(e: Evidence, words: np.ndarray) -> np.ndarray:
@@ -94,6 +107,11 @@ def accumulator_width(e: Evidence) -> Suspects:
     for width in range(min(bits, widest) - 1, 1, -1):
         words = e.write(fixed.wrap(e.exact, width))
         yield Suspect(f"accumulator of {width} bits, {bits} are specified", words)
+    y = e.part.y
+    if y.signed:
+        narrow = e.write(y=replace(y, bits=y.bits - 1), relu=False)
+        yield Suspect("y has one bit less", _relu(e, narrow))
+        yield Suspect("y has one bit less, and no sign in the one above", _relu(e, narrow & y.max))
     if widest > bits:
         yield Suspect(f"accumulator does not wrap at {bits} bits", e.write(acc_bits=64))
         top = 1 << (bits - 1)
@@ -114,6 +132,15 @@ def logical_shift(e: Evidence) -> Suspects:
     if bits < 64:
         unsigned = fixed.wrap(e.exact, bits, signed=False)
         yield Suspect("shifts the accumulator as if it had no sign", e.write(unsigned, acc_bits=64))
+    y, stored = e.part.y, 8 * e.part.y.dtype.itemsize
+    if not y.signed:  # in the bytes of a file, sign bits fill the word up
+        words = fixed.wrap(e.expected, y.bits) & ((1 << stored) - 1)
+        yield Suspect("the unsigned word is read as a signed one", words)
+        rounded = fixed.round_shift(e.acc, e.part.shift, e.part.formats.rounding)
+        signed = replace(y, signed=True)
+        words = fixed.overflow_words(rounded, e.acc >> e.part.shift, signed, e.part.formats.overflow)
+        yield Suspect("the unsigned word is made as a signed one", words & ((1 << stored) - 1))
+        yield Suspect("the unsigned word is made as a signed one, and masked", words & y.max)
 
 
 def relu(e: Evidence) -> Suspects:
@@ -125,6 +152,8 @@ def relu(e: Evidence) -> Suspects:
         yield Suspect("ReLU on the accumulator, before the overflow", e.write(np.maximum(e.acc, 0), relu=False))
         yield Suspect("absolute value in place of ReLU", abs(e.write(relu=False)))
         yield Suspect("ReLU keeps the negative words", np.minimum(e.write(relu=False), 0))
+        yield Suspect("ReLU keeps -1", np.maximum(e.expected, 0) - (e.write(relu=False) == -1))
+        yield Suspect("ReLU writes 1 for 0", np.where(e.write(relu=False) < 0, 1, e.expected))
     if e.residual is not None:
         first = e.write(e.total(added=0), relu=True)
         aligned = _aligned_residual(e)
@@ -455,6 +484,13 @@ def stuck_channels(e: Evidence) -> Suspects:
 # --- loops, tiles and hand-over -----------------------------------------------------------------------------------
 
 
+def nothing_computed(e: Evidence) -> Suspects:
+    """A loop that is never entered: no output is written, or no product is added."""
+    yield Suspect("no output word is written: all are 0", np.zeros_like(e.expected))
+    if e.weights.any():
+        yield Suspect("no product is added: every word is its bias alone", e.write(np.zeros_like(e.exact) + e.bias))
+
+
 def loop_bounds(e: Evidence) -> Suspects:
     """A loop that ends early or begins late: taps left out, or outputs never written."""
     N, K = e.weights.shape[1:3]
@@ -631,6 +667,7 @@ class FaultClass:
 
 
 FAULT_CLASSES = (
+    FaultClass("loop bound", nothing_computed),
     FaultClass("rounding", rounding_mode, write_back=True),
     FaultClass("saturation", overflow_mode, write_back=True),
     FaultClass("ReLU", relu, write_back=True),

@@ -211,6 +211,8 @@ def _describe(report: DiffReport) -> str:
         if report.fault:
             lines.append(f"  fault    {report.fault.describe()}")
             lines += [f"  or       {other}" for other in report.fault.others]
+            if report.kinds:
+                lines.append("  kinds    " + ", ".join(f"{kind} {votes:g}" for kind, votes in report.kinds.items()))
         if report.blind:
             lines.append(f"  unseen   the fault may lie before: {', '.join(report.blind[:SHOWN])} not in the dump")
         others = list(report.differences)[1:]

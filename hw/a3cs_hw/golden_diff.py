@@ -7,6 +7,7 @@ and cycle are named too (golden_place.py); the kind of fault is found by trying 
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,13 +27,18 @@ from a3cs_hw.golden_write import Progress, quiet
 from a3cs_hw.manifest import RequantizeVector, UnitVector, Vector, split_name
 from a3cs_hw.template import Design
 
+EXAMINED = 10  # of units by themselves that differ, how many are examined
+UNSURE = 0.3  # what a unit counts whose fault does not explain every wrong word
+
 
 @dataclass
 class DiffReport:
     """What a diff found, in execution order. missing: units of the group that the dump does not hold.
 
     Of the first unit that differs: expected and got (its words), place (with a design), fault, and blind: the units before it in
-    whose outputs the fault may lie, since they are not in the dump.
+    whose outputs the fault may lie, since they are not in the dump. kinds: of units that stand by themselves several are
+    examined, and so many of them look like each kind of fault, the commonest first (a fault that explains every wrong word
+    counts for more).
     """
 
     group: str = ""
@@ -45,6 +51,12 @@ class DiffReport:
     place: Place | None = None
     fault: Diagnosis | None = None
     blind: list[str] = field(default_factory=list)
+    kinds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> str:
+        """The kind of fault that fits best: the first unit's, or the commonest where several were examined."""
+        return next(iter(self.kinds), self.fault.kind if self.fault else "")
 
     @property
     def passed(self) -> bool:
@@ -76,6 +88,8 @@ class DiffReport:
                 **{key: {"hex": found.hexadecimal(w), "word": w, "value": w * found.format.lsb} for key, w in words.items()},
                 "place": self.place.document() if self.place else None,
                 "fault": self.fault.document() if self.fault else None,
+                "kind": self.kind,
+                "kinds": self.kinds,
                 "not_in_dump_before": self.blind,
             }
         return document
@@ -108,6 +122,7 @@ def diff(
     report = _compare(folder, group, vectors, files, progress)
     if report.first:
         _examine(report, folder, vectors, design)
+        _examine_others(report, folder, vectors, files, design)
     return report
 
 
@@ -136,27 +151,50 @@ def _examine(report: DiffReport, folder: Folder, vectors: Mapping[str, Vector], 
     assert report.first and report.expected is not None and report.got is not None
     name, found = report.first
     vector, names = vectors[name], list(vectors)
-    if isinstance(vector, RequantizeVector):
-        evidence = write_back_evidence(vector, folder.array(vector, vector.acc), report.expected, report.got)
-    else:
-        earlier = [v for v in (vectors[before] for before in names[: names.index(name)]) if isinstance(v, UnitVector)]
+    earlier = [v for v in (vectors[before] for before in names[: names.index(name)]) if isinstance(v, UnitVector)]
+    if isinstance(vector, UnitVector):
         if design:
             report.place = golden_place.place(found.index, vector, earlier, design)
         report.blind = _blind(vector, earlier, report.compared)
-        evidence = _evidence(report, folder, vector, earlier, design)
-    report.fault = fault_diagnosis.diagnose(evidence)
+    report.fault = fault_diagnosis.diagnose(_evidence(report.expected, report.got, folder, vector, earlier, design))
+
+
+def _examine_others(
+    report: DiffReport, folder: Folder, vectors: Mapping[str, Vector], files: Mapping[str, Path], design: Design | None
+) -> None:
+    """Where vectors stand by themselves, the kinds of fault that several of those that differ look like.
+
+    One small unit leaves room for coincidence. In a network the units after the first wrong one read what it wrote, and say
+    nothing.
+    """
+    outputs = {vector.y for vector in vectors.values()}
+    if not report.fault or len(report.differences) < 2 or any(getattr(v, "x", "") in outputs for v in vectors.values()):
+        return
+    names = list(report.differences)
+    if len(names) > EXAMINED:
+        names = [names[len(names) * place // EXAMINED] for place in range(EXAMINED)]
+    votes: dict[str, float] = defaultdict(float)
+    for name in names:
+        vector = vectors[name]
+        expected = folder.expected(vector)
+        got = read_words(files[name], expected, vector.y_format)
+        fault = fault_diagnosis.diagnose(_evidence(expected, got, folder, vector, [], design))
+        votes[fault.kind] += 1.0 if fault.exact else UNSURE
+    votes.pop("", None)
+    report.kinds = {kind: round(votes[kind], 1) for kind in sorted(votes, key=lambda kind: (-votes[kind], kind != report.kind))}
 
 
 def _evidence(
-    report: DiffReport, folder: Folder, vector: UnitVector, earlier: list[UnitVector], design: Design | None
+    expected: np.ndarray, got: np.ndarray, folder: Folder, vector: Vector, earlier: list[UnitVector], design: Design | None
 ) -> Evidence:
-    assert report.expected is not None and report.got is not None
+    if isinstance(vector, RequantizeVector):
+        return write_back_evidence(vector, folder.array(vector, vector.acc), expected, got)
     part, x, residual = folder.inputs(vector)
     in_network = any(v.y in (vector.x, vector.r) for v in earlier)
     others = {split_name(v.name)[1]: folder.array(v, v.y).astype(np.int64) for v in earlier if in_network}
     source = next(((v.M, v.unit.R, v.unit.C) for v in earlier if v.y == vector.x), None)
     walk = golden_place.walk_of(vector, design) if design else None
-    return unit_evidence(part, x, residual, report.expected, report.got, walk=walk, source=source, others=others)
+    return unit_evidence(part, x, residual, expected, got, walk=walk, source=source, others=others)
 
 
 def _blind(vector: UnitVector, earlier: list[UnitVector], compared: list[str]) -> list[str]:

@@ -1,5 +1,7 @@
 """The HLS chunk computes every golden vector and hundreds of random units, with both sets of headers, and counts them right."""
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,17 @@ def test_random_units(tmp_path, headers, random_folder):
     """The chunk differs from the oracle on a random unit: a shape, format, mode, tile or order that the suite has not."""
     driver = check(random_folder, tmp_path, headers)
     assert len(driver.jobs) == RANDOM_UNITS
+
+
+@pytest.mark.slow
+def test_random_units_by_the_specification_alone(tmp_path, random_folder):
+    """golden/check.c, which knows FORMAT.md and nothing else, computes other words of these units than the oracle."""
+    if shutil.which("gcc") is None:
+        pytest.skip("needs gcc")
+    program = tmp_path / "check"
+    subprocess.run(["gcc", "-std=c99", "-O2", "-o", str(program), str(GOLDEN / "check.c")], check=True)
+    done = subprocess.run([str(program), str(random_folder)], capture_output=True, text=True)
+    assert done.returncode == 0 and f"{RANDOM_UNITS} vectors, 0 mismatches" in done.stdout, done.stdout[-400:]
 
 
 def test_a_wrong_word_is_found(tmp_path):

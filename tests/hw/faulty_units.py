@@ -309,6 +309,7 @@ FAULTS = [
     fault("last kernel row left out", "loop bound", WISE5, **short("ky")),
     fault("last kernel column left out", "loop bound", CONV, **short("kx")),
     fault("last output row not written", "loop bound", CONV5, **unwritten("r")),
+    fault("the loop over taps is never entered", "loop bound", CONV5, taps=lambda s, m, f, r, c: iter(())),
     fault("last output channel not written", ("loop bound", "stuck"), EXPAND, **unwritten("m")),
     fault("an output channel stuck", "stuck", STEM, output=lambda s, f, m, r, c: 7 if m == 3 else Machine.output(s, f, m, r, c)),
     fault("x of the frame before", "chunk hand-off", CONV, read=before),

@@ -1,14 +1,18 @@
-"""`bench.py simulator`: bit-exact arithmetic on whole maps, ours against APyTypes' exact fixed-point matrix product.
+"""`bench.py simulator`: bit-exact arithmetic on whole maps, ours against ap_fixed in g++ and APyTypes' matrix product.
 
-Ours: one frame through ResNet-14 with random weights, and through the distinct units of a derived agent. The peer has no
+Ours: one frame through ResNet-14 with random weights, and through the distinct units of a derived agent. APyTypes has no
 convolution over channels, so it gets the unit's columns ready-made and multiplies, adds the bias, rounds and saturates; ours
-makes the columns too. A peer's results must equal ours, bit for bit, or the benchmark fails.
+makes the columns too. The C++ is plain loops on Xilinx's ap_fixed, g++ -O3. A peer's results must equal ours, bit for bit, or
+the benchmark fails.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
+import shutil
 import statistics
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -27,8 +31,12 @@ ACTIONS = 4
 # The agent that `make demo` derived, with all four families of operators in it.
 OPERATORS = ("conv3", "skip", "ir5e5", "skip", "ir5e3", "ir5e3", "ir5e3", "ir3e3", "skip", "conv3", "ir3e3", "ir5e3")
 TURNS, SECONDS = 3, 0.15
+GXX = "g++ ap_fixed"
 # Name: the side, whose turns answer as `ours` does or None, and the modules that it needs. Another peer joins here.
-PEERS = {"apytypes": ("benches.apytypes_unit:peer", ("apytypes",))}
+PEERS = {
+    "apytypes": ("benches.apytypes_unit:peer", ("apytypes",)),
+    GXX: ("benches.gxx_unit:peer", ("hls4ml",)),
+}
 
 
 def agent() -> list[Unit]:
@@ -82,11 +90,21 @@ def checksum(words: np.ndarray) -> int:
     return int((flat * (np.arange(flat.size) % 251 + 1)).sum())
 
 
+def available(name: str, modules: tuple[str, ...]) -> bool:
+    """Whether a peer can run; a line on standard error says what it needs."""
+    if name != GXX:
+        return not missing(*modules)
+    if shutil.which("g++") and importlib.util.find_spec("hls4ml"):
+        return True
+    print("bench: no comparison with ap_fixed, which needs g++ and its headers: pip install --no-deps hls4ml", file=sys.stderr)
+    return False
+
+
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """resnet14_ms, and by unit: ours_ms, and of every peer its ms and the ratio."""
     turns, seconds = (1, 0.01) if options.quick else (TURNS, SECONDS)
     wanted = {"ours": Side("benches.simulator:ours")}
-    wanted |= {name: Side(function) for name, (function, modules) in PEERS.items() if not missing(*modules)}
+    wanted |= {name: Side(function) for name, (function, modules) in PEERS.items() if available(name, modules)}
     with sides(wanted, environment(options.threads, options.lanes)) as running:
         found: dict[str, Any] = {"resnet14_ms": statistics.median(running["ours"].turn(seconds=seconds) for _ in range(turns))}
         found["units"] = {case: _compare(running, turns, seconds, case) for case in list(cases())[: 3 if options.quick else None]}
