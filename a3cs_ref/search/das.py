@@ -166,7 +166,7 @@ class Das:
         rows, changed = self._moves_of(trial.problem).propose(self.hands[r], slowest, self.phi, ladder[r], noise, u)
         costs, found = trial(rows, WEIGHTS[1])
         _learn(self.phi, changed, self.hands[r], rows, costs - self.costs[r], self.config.das_step)
-        _accept(self.hands, self.costs, self.slowest, rows, costs, found.chunk_cycles, u, ladder)
+        _accept(self.hands, self.costs, self.slowest, rows, costs, found.chunk_cycles, u[:, DRAWS], ladder)
         every = EXCHANGE * len(self.hands)
         self.proposals += samples
         if self.proposals // every != (self.proposals - samples) // every:
@@ -207,8 +207,12 @@ class Das:
 
 
 @jit
-def _accept(hands, hand_costs, slowest, rows, costs, chunk_cycles, u, ladder):
-    """Every design in hand takes its cheapest second path if d = L' - L <= 0, or else with probability exp(-d / temperature)."""
+def _accept(hands, hand_costs, slowest, rows, costs, chunk_cycles, chance, ladder):
+    """Every design in hand takes its cheapest second path if d = L' - L <= 0, or else with probability exp(-d / temperature).
+
+    hands (R, M), hand_costs, slowest, ladder (R,), in place; of their second paths in turn: rows (S, M), costs, chance (S,) in
+    [0, 1), chunk_cycles (S, P).
+    """
     count = len(hands)
     for hand in range(min(count, len(rows))):
         best = hand
@@ -216,7 +220,7 @@ def _accept(hands, hand_costs, slowest, rows, costs, chunk_cycles, u, ladder):
             if costs[number] < costs[best]:
                 best = number
         d = costs[best] - hand_costs[hand]
-        if d <= 0 or u[best, DRAWS] < math.exp(-d / ladder[hand]):
+        if d <= 0 or chance[best] < math.exp(-d / ladder[hand]):
             hands[hand], hand_costs[hand] = rows[best], costs[best]
             slowest[hand] = chunk_cycles[best].argmax()
 

@@ -1,6 +1,6 @@
 """Machine code where Numba is installed: `jit` compiles a function of arrays and numbers, or leaves it as it is.
 
-A function under `jit` calls no other file's: Numba's cache looks at one file only.
+A function under `jit` uses no function or constant of another file: Numba's cache looks at one file only.
 """
 
 from __future__ import annotations
