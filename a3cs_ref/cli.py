@@ -16,7 +16,7 @@ from a3cs_ref.config import add_arguments
 from a3cs_ref.presets import PRESETS
 from a3cs_ref.quantize import QuantizeConfig
 from a3cs_ref.rl.a2c import TrainConfig
-from a3cs_ref.search.cosearch import CoSearchConfig
+from a3cs_ref.search.config import CoSearchConfig
 
 
 def main(argv: list[str] | None = None) -> int:

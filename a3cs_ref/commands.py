@@ -39,7 +39,8 @@ def train(arguments: argparse.Namespace) -> int:
 
 def cosearch(arguments: argparse.Namespace) -> int:
     """`a3cs cosearch`."""
-    from a3cs_ref.search.cosearch import CoSearch, CoSearchConfig
+    from a3cs_ref.search.config import CoSearchConfig
+    from a3cs_ref.search.cosearch import CoSearch
 
     return _run(arguments, CoSearchConfig, CoSearch)
 

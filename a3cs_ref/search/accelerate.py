@@ -19,7 +19,7 @@ from a3cs_hw.workload import load_workload
 from a3cs_ref.nn.build import network_units, parse_net
 from a3cs_ref.rng import generator
 from a3cs_ref.search.accelerator_search import SearchResult, search_design
-from a3cs_ref.search.das import SearchConfig
+from a3cs_ref.search.config import SearchConfig
 from a3cs_ref.search.problem import DesignProblem, parse_objective
 
 ACTIONS = 18  # of a network that is named without a game: the full action set

@@ -17,7 +17,8 @@ from a3cs_hw.space import Space
 from a3cs_hw.template import Bits, Board, Design
 from a3cs_hw.units import Unit
 from a3cs_ref.rng import restored, state_of
-from a3cs_ref.search.das import Das, SearchConfig
+from a3cs_ref.search.config import SearchConfig
+from a3cs_ref.search.das import Das
 from a3cs_ref.search.initial_design import initial_indices
 from a3cs_ref.search.problem import DesignProblem, Problem
 from a3cs_ref.search.search_baselines import random_search

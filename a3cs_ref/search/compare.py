@@ -30,7 +30,7 @@ from a3cs_ref.progress import say
 from a3cs_ref.rng import generator
 from a3cs_ref.search.accelerate import units_of
 from a3cs_ref.search.accelerator_search import ensure_feasible, new_das, run
-from a3cs_ref.search.das import SearchConfig
+from a3cs_ref.search.config import SearchConfig
 from a3cs_ref.search.layer_chunks import LayerChunks
 from a3cs_ref.search.problem import DesignProblem
 from a3cs_ref.search.trial import Trial

@@ -15,7 +15,6 @@ odd ones (first order); direct is one-level without a teacher (Direct-NAS of Fig
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,56 +24,22 @@ from a3cs_hw.template import Design, load_board
 from a3cs_hw.units import Unit, count_macs
 from a3cs_ref.autodiff.tensor import Acting, Tape, Tensor
 from a3cs_ref.checkpoint import group, load_parameters, prefixed
-from a3cs_ref.config import option, topic
 from a3cs_ref.nn.actor_critic import ActorCritic
 from a3cs_ref.nn.cells import CELLS, OPERATORS, agent_units, all_slots
 from a3cs_ref.nn.layers import MOMENTUM
 from a3cs_ref.nn.supernet import SuperNet
 from a3cs_ref.nn.warm import warm_network, warm_supernet
-from a3cs_ref.optim import Adam, OptimConfig, RMSProp, clip_factor, gradient_norm, learning_rate
+from a3cs_ref.optim import Adam, RMSProp, clip_factor, gradient_norm, learning_rate
 from a3cs_ref.rl.a2c import backpropagate, make_targets
 from a3cs_ref.rl.evaluate import evaluate, policy_from_logits
-from a3cs_ref.rl.losses import LossConfig
-from a3cs_ref.rl.rollout import Player, RolloutConfig
+from a3cs_ref.rl.rollout import Player
 from a3cs_ref.rng import generator, restored, state_of
-from a3cs_ref.search.accelerator_search import AcceleratorSearch, SearchConfig
+from a3cs_ref.search.accelerator_search import AcceleratorSearch
+from a3cs_ref.search.config import CoSearchConfig
 from a3cs_ref.search.cost import layer_costs, operator_table
-from a3cs_ref.search.gumbel import GumbelConfig, fixed_choices, probabilities, relaxed_choices, sample_path, temperature
+from a3cs_ref.search.gumbel import fixed_choices, probabilities, relaxed_choices, sample_path, temperature
 from a3cs_ref.search.initial_design import initial_indices
-from a3cs_ref.search.penalty import PenaltyConfig, cost_gradient, relative, weight
-
-SCHEMES = ("one-level", "bi-level", "direct")
-
-
-@dataclass
-class CoSearchConfig:
-    """One co-search on one game."""
-
-    game: str = option("breakout", "the game: catch, bricks, or any Atari ROM of ale-py")
-    steps: int = option(30_000_000, "agent steps, summed over environments (paper: 3e7)", least=1)
-    teacher: str = option("", "checkpoint, run folder or shipped agent to distil from; without one there is no distillation")
-    seed: int = option(0, "seed of every generator of the run", least=0)
-    scheme: str = option("one-level", "how theta and alpha take turns (Sec. IV-A, V-D)", SCHEMES)
-    norm: str = option("none", "normalisation: none, or bn with running statistics as constants", ("none", "bn"))
-    start: str = option("aligned", "how the supernet's operators begin (He does not learn)", ("aligned", "he"))
-    alpha_lr: float = option(2e-2, "eta_2, Adam's learning rate for alpha (paper: 1e-3, which moves nothing below 1e5 updates)")
-    alpha_hold: float = option(0.25, "share of the run before alpha moves, so that operators learn first (paper: 0)")
-    board: str | dict = option("zc706", "the board whose limits the accelerator keeps: a name, or a board file (.json)")
-    chunks: int = option(4, "sub-accelerators of the design, at most", least=1)
-    log_every: int = option(4_000, "agent steps between rows of progress.jsonl", least=1)
-    checkpoint_every: int = option(16_000, "agent steps between checkpoints", least=1)
-    evaluate_every: int = option(0, "agent steps between evaluations of the argmax path (0: at the end alone)", least=0)
-    evaluate_episodes: int = option(30, "episodes of such an evaluation", least=1)
-    rollout: RolloutConfig = topic(RolloutConfig)
-    loss: LossConfig = topic(LossConfig)
-    optim: OptimConfig = topic(OptimConfig)
-    gumbel: GumbelConfig = topic(GumbelConfig)
-    penalty: PenaltyConfig = topic(PenaltyConfig)
-    das: SearchConfig = topic(SearchConfig)
-
-    def __post_init__(self) -> None:
-        """A board file is read once, here: what is stored are its figures, and the run can go on without the file."""
-        self.board = load_board(self.board).to_json()
+from a3cs_ref.search.penalty import cost_gradient, relative, weight
 
 
 class CoSearch:

@@ -26,13 +26,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from a3cs_ref.config import option
 from a3cs_ref.optim import Adam
+from a3cs_ref.search.config import SearchConfig
 from a3cs_ref.search.jit import jit
 from a3cs_ref.search.moves import DRAWS, Moves
 from a3cs_ref.search.problem import Problem, parse_objective
@@ -45,19 +44,6 @@ UNIFORM = 0.01  # share of phase 1's choices that do not ask phi
 ENTROPY = 0.1  # weight of the entropy bonus at the beginning; fades to 0
 LADDER = (0.07, 0.004)  # temperatures of the hottest and the coldest design in hand as phase 2 begins, in log cycles
 EXCHANGE = 20  # second paths of each design in hand between exchanges at neighbouring temperatures
-
-
-@dataclass
-class SearchConfig:
-    """How phi is searched."""
-
-    das_form: str = option("two-phase", "the recipe of search/das.py, or Eq. 9 as it stands", ("two-phase", "literal"))
-    das_objective: str = option("fps", "what a design is searched for: fps, latency, energy, edp, or weights: fps=1,energy=0.5")
-    das_samples: int = option(16, "designs evaluated in one co-search iteration, S", least=1)
-    das_lr: float = option(0.3, "Adam's learning rate for phi in phase 1 (and of the literal form)")
-    das_phase: float = option(0.15, "share of the budget in phase 1")
-    das_hands: int = option(4, "designs in hand in phase 2, R, each at its own temperature", least=1)
-    das_step: float = option(0.4, "step of phi towards a measured difference in phase 2; 0 is parallel tempering")
 
 
 class Das:

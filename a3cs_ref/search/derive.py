@@ -27,7 +27,8 @@ from a3cs_ref.nn.cells import OPERATORS, all_slots, cell_shapes
 from a3cs_ref.rl.evaluate import collect_frames, policy_from_logits
 from a3cs_ref.rng import generator
 from a3cs_ref.search.accelerator_search import SearchResult, search_design
-from a3cs_ref.search.cosearch import CoSearch, CoSearchConfig, expected_macs
+from a3cs_ref.search.config import CoSearchConfig
+from a3cs_ref.search.cosearch import CoSearch, expected_macs
 from a3cs_ref.search.gumbel import probabilities
 
 RECALIBRATION = (10, 64)  # batches and frames a batch over which running statistics are taken anew (norm = bn)

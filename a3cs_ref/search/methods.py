@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from a3cs_ref.search import search_baselines
 from a3cs_ref.search.accelerator_search import new_das, run
-from a3cs_ref.search.das import SearchConfig
+from a3cs_ref.search.config import SearchConfig
 from a3cs_ref.search.problem import Problem
 from a3cs_ref.search.search_baselines import Rngs
 from a3cs_ref.search.trial import Trial

@@ -15,7 +15,8 @@ import numpy as np
 
 from a3cs_hw.files import UserError
 from a3cs_ref.optim import Adam
-from a3cs_ref.search.das import SearchConfig, literal_gradient
+from a3cs_ref.search.config import SearchConfig
+from a3cs_ref.search.das import literal_gradient
 from a3cs_ref.search.moves import DRAWS, Moves
 from a3cs_ref.search.problem import Problem
 from a3cs_ref.search.trial import Trial, side_by_side

@@ -4,7 +4,7 @@ import numpy as np
 
 from a3cs_ref.nn.cells import OPERATORS, agent_units
 from a3cs_ref.search.accelerator_search import new_das, run
-from a3cs_ref.search.das import SearchConfig
+from a3cs_ref.search.config import SearchConfig
 from a3cs_ref.search.problem import TableProblem
 from a3cs_ref.search.trial import Trial
 

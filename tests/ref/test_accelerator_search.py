@@ -16,7 +16,8 @@ from a3cs_hw.units import FRAMES, Unit
 from a3cs_ref.nn.build import network_units
 from a3cs_ref.nn.cells import CELLS, OPERATORS, agent_units, all_slots, cell_shapes, operator_units
 from a3cs_ref.rng import generator
-from a3cs_ref.search.accelerator_search import AcceleratorSearch, SearchConfig, search_design
+from a3cs_ref.search.accelerator_search import AcceleratorSearch, search_design
+from a3cs_ref.search.config import SearchConfig
 from a3cs_ref.search.cost import layer_costs
 
 FORMS = ("two-phase", "literal")

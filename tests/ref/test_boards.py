@@ -14,7 +14,8 @@ from a3cs_hw.resources import problems
 from a3cs_hw.template import ZC706, default_bits, load_board, load_design
 from a3cs_ref.config import from_dict, to_dict
 from a3cs_ref.nn.build import network_units
-from a3cs_ref.search.cosearch import CoSearch, CoSearchConfig
+from a3cs_ref.search.config import CoSearchConfig
+from a3cs_ref.search.cosearch import CoSearch
 
 MINE = dataclasses.replace(ZC706, name="mine", dsp=300, bram18=500, bytes_per_cycle=24, clock_mhz=150)
 TINY = ("--game", "catch", "--num-envs", "2", "--rollout", "2", "--steps", "4", "--evaluate-episodes", "1", "--das-samples", "8")

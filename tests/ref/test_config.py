@@ -11,7 +11,7 @@ import pytest
 from a3cs_hw.files import UserError
 from a3cs_ref.config import add_arguments, difference, from_arguments, from_dict, leaves, option, to_dict, topic
 from a3cs_ref.rl.a2c import TrainConfig
-from a3cs_ref.search.cosearch import CoSearchConfig
+from a3cs_ref.search.config import CoSearchConfig
 
 EVERY = (TrainConfig, CoSearchConfig)
 

@@ -18,7 +18,8 @@ from a3cs_ref.report.run import read_learning
 from a3cs_ref.rl import loop
 from a3cs_ref.rl.losses import LossConfig
 from a3cs_ref.rl.rollout import RolloutConfig
-from a3cs_ref.search.cosearch import SCHEMES, CoSearch, CoSearchConfig, expected_macs
+from a3cs_ref.search.config import SCHEMES, CoSearchConfig
+from a3cs_ref.search.cosearch import CoSearch, expected_macs
 
 ROLLOUT = RolloutConfig(num_envs=2, rollout=2)  # 4 agent steps
 

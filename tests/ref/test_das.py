@@ -8,7 +8,8 @@ from partition_oracle import optimum
 from search_cases import das, every_design, tiny_problem
 
 from a3cs_hw.files import UserError
-from a3cs_ref.search.das import Das, SearchConfig, entropy_gradient, literal_gradient, softmax
+from a3cs_ref.search.config import SearchConfig
+from a3cs_ref.search.das import Das, entropy_gradient, literal_gradient, softmax
 from a3cs_ref.search.methods import METHODS
 from a3cs_ref.search.moves import DRAWS, SEVERAL, Moves
 from a3cs_ref.search.problem import NORM

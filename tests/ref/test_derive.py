@@ -26,7 +26,8 @@ from a3cs_ref.rl.rollout import RolloutConfig
 from a3cs_ref.rl.sources import agent_from, load_agent
 from a3cs_ref.search import derive
 from a3cs_ref.search.accelerator_search import search_design
-from a3cs_ref.search.cosearch import CoSearch, CoSearchConfig
+from a3cs_ref.search.config import CoSearchConfig
+from a3cs_ref.search.cosearch import CoSearch
 
 ROLLOUT = RolloutConfig(num_envs=2, rollout=2)
 PATH = [8, 2, 1, 0, 8, 3, 4, 5, 6, 7, 1, 8]  # every operator, skips with and without a convolution

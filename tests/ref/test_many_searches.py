@@ -10,7 +10,7 @@ from a3cs_hw.space import Space
 from a3cs_hw.template import BOARDS, Chunk, Design, default_bits
 from a3cs_ref.nn.build import network_units
 from a3cs_ref.search.accelerator_search import ensure_feasible, new_das, run
-from a3cs_ref.search.das import SearchConfig
+from a3cs_ref.search.config import SearchConfig
 from a3cs_ref.search.methods import METHODS
 from a3cs_ref.search.problem import DesignProblem
 from a3cs_ref.search.trial import NEVER, Trial

@@ -10,7 +10,7 @@ import pytest
 from a3cs_ref.config import add_arguments, from_arguments, leaves
 from a3cs_ref.presets import PRESETS, SHORT_STEPS, apply_preset
 from a3cs_ref.rl.a2c import TrainConfig
-from a3cs_ref.search.cosearch import CoSearchConfig
+from a3cs_ref.search.config import CoSearchConfig
 
 KINDS = (TrainConfig, CoSearchConfig)
 

@@ -11,7 +11,7 @@ from a3cs_hw.template import ZC706, default_bits
 from a3cs_ref.nn.cells import agent_units, all_slots
 from a3cs_ref.nn.vanilla import vanilla_units
 from a3cs_ref.search.accelerator_search import search_design
-from a3cs_ref.search.das import SearchConfig
+from a3cs_ref.search.config import SearchConfig
 from a3cs_ref.search.problem import DesignProblem
 
 

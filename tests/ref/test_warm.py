@@ -14,7 +14,8 @@ PROGRAM = """
 import pathlib, sys
 from a3cs_ref.progress import announce
 from a3cs_ref.rl.a2c import TrainConfig, Trainer
-from a3cs_ref.search.cosearch import CoSearch, CoSearchConfig
+from a3cs_ref.search.config import CoSearchConfig
+from a3cs_ref.search.cosearch import CoSearch
 
 def kept():
     return len(list(pathlib.Path(sys.argv[1]).rglob("*.nbc")))

@@ -31,7 +31,8 @@ def side(pairs: int) -> Callable[[], dict[str, Any]]:
     from a3cs_ref.rl.losses import LossConfig
     from a3cs_ref.rl.rollout import RolloutConfig
     from a3cs_ref.rl.sources import load_agent
-    from a3cs_ref.search.cosearch import CoSearch, CoSearchConfig
+    from a3cs_ref.search.config import CoSearchConfig
+    from a3cs_ref.search.cosearch import CoSearch
 
     teacher, rollout, loss = load_agent(TEACHER), RolloutConfig(ENVS, ROLLOUT), LossConfig(distill="ac")
     steps = (WARM + pairs) * ENVS * ROLLOUT
