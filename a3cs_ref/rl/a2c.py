@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from a3cs_ref.nn.build import build_network, parse_net
 from a3cs_ref.nn.layers import MOMENTUM
 from a3cs_ref.nn.warm import warm_network
 from a3cs_ref.optim import OptimConfig, RMSProp, clip_factor, gradient_norm, learning_rate
+from a3cs_ref.rl.evaluate import evaluate, policy_from_logits
 from a3cs_ref.rl.losses import LossConfig, Targets, task_loss
 from a3cs_ref.rl.rollout import Player, Policy, Rollout, RolloutConfig, lambda_returns
 from a3cs_ref.rng import generator
@@ -35,6 +36,8 @@ class TrainConfig:
     norm: str = option("none", "normalisation: none, or bn with running statistics as constants", ("none", "bn"))
     log_every: int = option(10_000, "agent steps between rows of progress.jsonl", least=1)
     checkpoint_every: int = option(50_000, "agent steps between checkpoints", least=1)
+    evaluate_every: int = option(0, "agent steps between evaluations over whole games, a multiple of log_every (0: none)", least=0)
+    evaluate_episodes: int = option(30, "games of such an evaluation (paper: 30)", least=1)
     rollout: RolloutConfig = topic(RolloutConfig)
     loss: LossConfig = topic(LossConfig)
     optim: OptimConfig = topic(OptimConfig)
@@ -50,6 +53,29 @@ def make_targets(rollout: Rollout, config: RolloutConfig, teacher: ActorCritic |
         logits, teacher_values = teacher(rollout.rows())
         targets.teacher_log_pi, targets.teacher_values = log_softmax(logits).data, teacher_values.data
     return targets
+
+
+class Evaluated(Protocol):
+    """What is said of the evaluations of a run."""
+
+    game: str
+    seed: int
+    steps: int
+    log_every: int
+    evaluate_every: int
+    evaluate_episodes: int
+
+
+def evaluation_due(steps: int, config: Evaluated) -> bool:
+    """Whether the row of the log at this agent step comes with an evaluation: the last one does."""
+    every = config.evaluate_every
+    return steps >= config.steps or bool(every and steps // every != (steps - config.log_every) // every)
+
+
+def test_score(agent: ActorCritic, config: Evaluated) -> float:
+    """Mean score of an agent over whole games, actions sampled, with weights as they are."""
+    policy = policy_from_logits(lambda frames: agent(frames)[0].data)
+    return evaluate(policy, config.game, config.evaluate_episodes, seed=config.seed).mean
 
 
 def backpropagate(policy: Policy, rollout: Rollout, targets: Targets, config: LossConfig) -> dict[str, float]:
@@ -104,8 +130,12 @@ class Trainer:
         return terms | {"gradient_norm": norm}
 
     def snapshot(self) -> dict[str, Any]:
-        """What a row of the log says of the moment, beside averages."""
-        return {"lr": learning_rate(self.config.optim, self.player.steps / self.config.steps)}
+        """What a row of the log says of the moment, beside averages: lr, and the test score where one is due (Fig. 1)."""
+        config, steps = self.config, self.player.steps
+        row = {"lr": learning_rate(config.optim, steps / config.steps)}
+        if config.evaluate_every and evaluation_due(steps, config):
+            row["test_score"] = test_score(self.agent, config)
+        return row
 
     def header(self) -> dict[str, Any]:
         """What the parameters are parameters of: enough to build the network again."""

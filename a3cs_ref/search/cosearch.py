@@ -30,8 +30,7 @@ from a3cs_ref.nn.layers import MOMENTUM
 from a3cs_ref.nn.supernet import SuperNet
 from a3cs_ref.nn.warm import warm_network, warm_supernet
 from a3cs_ref.optim import Adam, RMSProp, clip_factor, gradient_norm, learning_rate
-from a3cs_ref.rl.a2c import backpropagate, make_targets
-from a3cs_ref.rl.evaluate import evaluate, policy_from_logits
+from a3cs_ref.rl.a2c import backpropagate, evaluation_due, make_targets, test_score
 from a3cs_ref.rl.rollout import Player
 from a3cs_ref.rng import generator, restored, state_of
 from a3cs_ref.search.accelerator_search import AcceleratorSearch
@@ -151,17 +150,9 @@ class CoSearch:
             "p": np.round(p, 4).tolist(),
             "design_cycles": int(self.search.cycles),
         }
-        every = config.evaluate_every
-        last = self.player.steps >= config.steps
-        if last or (every and self.player.steps // every != (self.player.steps - config.log_every) // every):
-            row["argmax_score"] = self.argmax_score()
+        if evaluation_due(self.player.steps, config):
+            row["argmax_score"] = test_score(self.supernet.agent(self.argmax_path), config)
         return row
-
-    def argmax_score(self) -> float:
-        """Mean score of the most probable path, over whole games with weights as they are."""
-        agent = self.supernet.agent(self.argmax_path)
-        policy = policy_from_logits(lambda frames: agent(frames)[0].data)
-        return evaluate(policy, self.config.game, self.config.evaluate_episodes, seed=self.config.seed).mean
 
     def header(self) -> dict[str, Any]:
         """What the parameters are parameters of."""
