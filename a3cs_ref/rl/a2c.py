@@ -36,7 +36,7 @@ class TrainConfig:
     norm: str = option("none", "normalisation: none, or bn with running statistics as constants", ("none", "bn"))
     log_every: int = option(10_000, "agent steps between rows of progress.jsonl", least=1)
     checkpoint_every: int = option(50_000, "agent steps between checkpoints", least=1)
-    evaluate_every: int = option(0, "agent steps between evaluations over whole games, a multiple of log_every (0: none)", least=0)
+    evaluate_every: int = option(0, "agent steps between evaluations, a multiple of log_every (0: none)", least=0)
     evaluate_episodes: int = option(30, "games of such an evaluation (paper: 30)", least=1)
     rollout: RolloutConfig = topic(RolloutConfig)
     loss: LossConfig = topic(LossConfig)

@@ -57,7 +57,7 @@ class CoSearch:
         self.theta_optimizer = RMSProp(self.supernet.parameters(), config.optim)
         self.alpha_optimizer = Adam(self.alpha.shape)
         self.gumbel_rng = generator(config.seed, "gumbel")
-        self.iterations = 0
+        self.iterations = self.theta_updates = 0
         per_iteration = config.rollout.num_envs * config.rollout.rollout
         self.search = AcceleratorSearch(
             all_slots(), load_board(config.board), config.chunks, config.das, -(-config.steps // per_iteration),
@@ -99,6 +99,7 @@ class CoSearch:
 
         terms = backpropagate(policy, rollout, make_targets(rollout, config.rollout, self.teacher), config.loss)
         norm = gradient_norm(self.supernet.parameters().values())
+        self.theta_updates += theta_turn
         if theta_turn:
             self.theta_optimizer.step(learning_rate(config.optim, progress), clip_factor(norm, config.optim.clip))
             self.supernet.agent(path).update_statistics(rollout.frames[-1], MOMENTUM)
@@ -138,10 +139,11 @@ class CoSearch:
         return np.argmax(self.alpha.data, axis=1)
 
     def snapshot(self) -> dict[str, Any]:
-        """What a row of the log says of the moment: p, the argmax path and its MACs, tau, lambda, the design's cycles."""
+        """What a row of the log says of the moment: theta's updates, p, the argmax path, its MACs, tau, lambda, hw's cycles."""
         config, progress = self.config, self.progress
         p = probabilities(self.alpha.data)
         row: dict[str, Any] = {
+            "theta_updates": self.theta_updates,
             "tau": round(temperature(config.gumbel, progress), 4),
             "lambda": weight(config.penalty, progress, self.search.cycles),
             "expected_macs": round(expected_macs(p, self.actions)),
@@ -168,7 +170,8 @@ class CoSearch:
         player, player_arrays = self.player.state()
         search, search_arrays = self.search.state()
         header = {
-            "player": player, "search": search, "iterations": self.iterations, "gumbel_rng": state_of(self.gumbel_rng),
+            "player": player, "search": search, "iterations": self.iterations, "theta_updates": self.theta_updates,
+            "gumbel_rng": state_of(self.gumbel_rng),
         }  # fmt: skip
         arrays = prefixed("player", player_arrays) | prefixed("search", search_arrays)
         arrays |= prefixed("rmsprop", self.theta_optimizer.state()) | prefixed("adam", self.alpha_optimizer.state())
@@ -187,7 +190,8 @@ class CoSearch:
         self.restore_weights(header, arrays, where)
         self.theta_optimizer.load(group(arrays, "rmsprop"))
         self.alpha_optimizer.load(group(arrays, "adam"))
-        self.gumbel_rng, self.iterations = restored(header["gumbel_rng"]), header["iterations"]
+        self.gumbel_rng = restored(header["gumbel_rng"])
+        self.iterations, self.theta_updates = header["iterations"], header["theta_updates"]
         self.search.restore(header["search"], group(arrays, "search"))
         self.player.restore(header["player"], group(arrays, "player"))
 

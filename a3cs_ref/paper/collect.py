@@ -1,0 +1,73 @@
+"""From finished jobs to rows: what the tables, figures and claims are made of, and how long it all took.
+
+A row is what the plan knows of a run (game, network, seed, ...) and what its job found. Rows of other games or seeds that a file
+already holds stay; a run that is not done has no row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from a3cs_hw.files import UserError
+from a3cs_ref.paper.jobs import Job, in_order
+from a3cs_ref.paper.plan import Entry
+from a3cs_ref.paper.process import found
+from a3cs_ref.paper.rows import header, read_rows, write_rows
+
+Row = dict[str, Any]
+
+
+def collect(out: Path, scale: str, entries: Mapping[str, Sequence[Entry]]) -> None:
+    """Write OUT/ARTEFACT.jsonl for every artefact of the plan, and OUT/costs.jsonl, from the jobs that are done."""
+    for artefact, planned in entries.items():
+        _merge(out / f"{artefact}.jsonl", artefact, scale, [row for entry in planned for row in rows_of(out, entry)])
+    jobs = in_order(entry.job for planned in entries.values() for entry in planned)
+    _merge(out / "costs.jsonl", "costs", scale, [row for job in jobs for row in cost_of(out, job)])
+
+
+def rows_of(out: Path, entry: Entry) -> list[Row]:
+    """The rows that an entry's job fills: none before it is done, several where it compares accelerators."""
+    document = found(out, entry.job)
+    if document is None:
+        return []
+    about = {"job": entry.job.key, "commit": document["commit"], "machine": document["machine"]}
+    result = {name: value for name, value in document["result"].items() if name != "seconds"}
+    several = result.pop("rows", [{}])
+    return [entry.row | about | result | row for row in several]
+
+
+def cost_of(out: Path, job: Job) -> list[Row]:
+    """What a job took: agent steps and the seconds of one thread that they took, evaluations not counted."""
+    document = found(out, job)
+    if document is None or "seconds" not in document["result"]:
+        return []
+    seconds = round(document["result"]["seconds"], 1)
+    about = {"commit": document["commit"], "machine": document["machine"]}
+    game, seed, net = _where(job)
+    return [{"row": "cost", "job": job.key, "game": game, "seed": seed, "what": net, "steps": job.size, "seconds": seconds} | about]
+
+
+def _where(job: Job) -> tuple[str, int, str]:
+    """Game, seed, and what was run: a network's name, "agent", or a scheme."""
+    config = job.config.get("cosearch", job.config)
+    what = config.get("scheme") or config["net"]
+    return config["game"], config["seed"], "agent" if what.endswith(".json") else what
+
+
+def check_scale(out: Path, scale: str, artefacts: Iterable[str]) -> None:
+    """UserError if the results in `out` are of another scale."""
+    for artefact in artefacts:
+        path = out / f"{artefact}.jsonl"
+        if path.exists():
+            held = read_rows(path, artefact)[0]["scale"]
+            if held != scale:
+                raise UserError(f"{path}: holds results of scale {held}, not {scale}; choose another --out")
+
+
+def _merge(path: Path, artefact: str, scale: str, rows: list[Row]) -> None:
+    """Rows into a file: those that are new, and those that it held of other jobs."""
+    kept = read_rows(path, artefact)[1] if path.exists() else []
+    new = {row["job"] for row in rows}
+    write_rows(path, header(artefact, scale), [row for row in kept if row["job"] not in new] + rows)

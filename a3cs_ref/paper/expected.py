@@ -1,0 +1,49 @@
+"""How long jobs should take: agent steps over a measured rate, shared among the jobs that run at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from a3cs_ref.checkpoint import RunFolder
+from a3cs_ref.paper.jobs import Job, in_order
+
+# Agent steps a second of one thread, two jobs at a time on two CPUs (AMD EPYC, AVX2), the medians of docs/results/costs.jsonl.
+# Used until runs of the same kind have been measured in the folder of the results.
+RATES = {
+    "vanilla": 450.0, "resnet14": 200.0, "resnet20": 150.0, "resnet38": 80.0, "resnet74": 40.0, "agent": 150.0,
+    "one-level": 70.0, "bi-level": 70.0, "direct": 75.0,
+}  # fmt: skip
+OTHER = 10.0  # seconds of a job without agent steps, and of any job's beginning
+
+
+def kind_of(job: Job) -> str:
+    """What decides a job's speed: its network or its search scheme."""
+    config = job.config.get("cosearch", job.config)
+    what = config.get("scheme") or config.get("net", "")
+    return "agent" if what.endswith(".json") else what
+
+
+def measured(out: Path, jobs: Sequence[Job]) -> dict[str, float]:
+    """Median agent steps a second of every kind of run that has a log in the folder of the results."""
+    rates: dict[str, list[float]] = {}
+    for job in in_order(jobs):
+        if job.size:
+            rows = RunFolder(out / job.folder).rows()
+            rates.setdefault(kind_of(job), []).extend(row["steps_per_s"] for row in rows)
+    return {kind: float(np.median(values)) for kind, values in rates.items() if values}
+
+
+def seconds(job: Job, rates: dict[str, float]) -> float:
+    """Expected seconds of one job, from its beginning."""
+    return OTHER + (job.size / rates.get(kind_of(job), min(RATES.values())) if job.size else 0.0)
+
+
+def in_words(duration: float) -> str:
+    """Seconds as a person says them: 40 s, 12 min, 3.5 h, 12 days."""
+    for unit, size, above in (("days", 86_400, 2), ("h", 3_600, 2), ("min", 60, 2)):
+        if duration >= above * size:
+            return f"{duration / size:.{1 if unit == 'h' else 0}f} {unit}"
+    return f"{duration:.0f} s"

@@ -1,0 +1,217 @@
+"""Which jobs an artefact of the paper needs, and which row of its file each of them fills.
+
+    table1, figure1   every network without distillation (Sec. V-B)
+    table2            Vanilla and ResNet-14: no distillation, policy distillation alone, AC-distillation (Sec. V-C)
+    figure2           three search schemes (Sec. V-D)
+    figure3, table3   the agents that one-level search finds, random agents of equal MACs and ResNet-14, all trained from scratch
+                      with AC-distillation; their designs by DAS, and DNNBuilder's (Sec. V-E)
+
+Where two artefacts need the same run they name the same job. Jobs come in the order in which they should run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from a3cs_hw.files import UserError
+from a3cs_ref.config import to_dict
+from a3cs_ref.nn.resnet import BLOCKS
+from a3cs_ref.paper.jobs import Job
+from a3cs_ref.paper.scales import SCALES, Scale, Size
+from a3cs_ref.presets import apply_preset
+from a3cs_ref.rl.a2c import TrainConfig
+from a3cs_ref.rl.envs import find_game
+from a3cs_ref.rl.sources import shipped
+from a3cs_ref.search.config import SCHEMES, CoSearchConfig
+
+SIZES = ("vanilla", *(f"resnet{depth}" for depth in BLOCKS))  # Table I
+STUDENTS = ("vanilla", "resnet14")  # Table II
+ARMS = ("none", "policy", "ac")  # Table II
+TEACHER_SEED = 1000  # no student has it
+TOLERANCE = 0.05  # share by which a random agent's MACs may differ from the searched agent's
+BATCH = 80  # agent steps of a rollout: a log has no row in between
+BOARD = "zc706"
+FOUR = ("breakout", "alien", "asterix", "atlantis")  # Figs. 1-3 show four games each
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """Whom the students of one game learn from: as a configuration names it, as a caption does, and its job if it has one."""
+
+    name: str
+    label: str
+    needs: tuple[Job, ...] = ()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A job, and the part of its row that is known before it has run."""
+
+    row: dict[str, Any]
+    job: Job
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks for. games and seeds: None for the scale's own; nets: () for all; teacher: None likewise."""
+
+    artefacts: tuple[str, ...]
+    scale: str
+    games: tuple[str, ...] | None = None
+    seeds: int | None = None
+    nets: tuple[str, ...] = ()
+    teacher: Teacher | None = None
+
+    def __post_init__(self) -> None:
+        if self.seeds is not None and self.seeds < 1:
+            raise UserError(f"--seeds {self.seeds}: an experiment needs at least 1 seed")
+        odd = [net for net in self.nets if net not in SIZES]
+        if odd:
+            raise UserError(f"--nets {odd[0]}: use one or more of {', '.join(SIZES)}")
+
+    @property
+    def settings(self) -> Scale:
+        """The scale's numbers."""
+        return SCALES[self.scale]
+
+
+def plan(request: Request) -> dict[str, list[Entry]]:
+    """The entries of every artefact that is asked for, in the order of PLANS."""
+    return {
+        name: [
+            entry
+            for game in map(find_game, request.games or _games(name, request.settings))
+            for entry in PLANS[name](Experiment(game, request))
+        ]
+        for name in PLANS
+        if name in request.artefacts
+    }
+
+
+def _games(artefact: str, scale: Scale) -> Sequence[str]:
+    """The games of an artefact, where the command line names none: the paper's, or Breakout alone."""
+    from a3cs_ref.paper.quoted import GAMES
+
+    return (GAMES.get(artefact) or FOUR) if scale.all_games else ("breakout",)
+
+
+class Experiment:
+    """What is to be run on one game."""
+
+    def __init__(self, game: str, request: Request):
+        self.game, self.request = game, request
+        self.size: Size = request.settings.size(game)
+        self.seeds = range(request.seeds or request.settings.seeds)
+        self.teacher = request.teacher or self._own_teacher()
+
+    def nets(self, names: Iterable[str]) -> list[str]:
+        """Those of the networks that are asked for."""
+        return [net for net in names if not self.request.nets or net in self.request.nets]
+
+    def training(self, net: str, arm: str, seed: int, steps: int, agent: Job | None = None) -> Entry:
+        """One training from scratch. agent: the job whose agent.json is trained, under the name `net`."""
+        size, distilled = self.size, arm != "none"
+        every = max(BATCH, steps // size.evaluations)
+        config = TrainConfig(
+            self.game, f"{agent.folder}/agent.json" if agent else net, steps, self.teacher.name if distilled else "", seed=seed,
+            log_every=min(10_000, every), checkpoint_every=min(50_000, every), evaluate_every=every,
+            evaluate_episodes=size.episodes,
+        )  # fmt: skip
+        config = apply_preset(config, "auto")
+        config = dataclasses.replace(config, loss=dataclasses.replace(config.loss, distill=arm))
+        needs = (*((agent,) if agent else ()), *(self.teacher.needs if distilled else ()))
+        label = f"{self.game} {net}{'' if arm == 'none' else ' ' + arm}, seed {seed}"
+        teacher = self.teacher.label if distilled else ""
+        row = {
+            "row": "training", "game": self.game, "net": net, "arm": arm, "teacher": teacher, "seed": seed, "steps": steps,
+            "episodes": size.episodes,
+        }  # fmt: skip
+        return Entry(row, Job("train", to_dict(config), label, steps, needs))
+
+    def search(self, scheme: str, seed: int) -> Entry:
+        """One co-search, and the agent derived from it. Direct search has no teacher."""
+        size, taught = self.size, scheme != "direct"
+        every = max(BATCH, size.search // size.evaluations)
+        config = CoSearchConfig(
+            self.game, size.search, self.teacher.name if taught else "", seed, scheme, log_every=max(BATCH, every // 10),
+            checkpoint_every=min(16_000, every), evaluate_every=every, evaluate_episodes=size.episodes, board=BOARD,
+        )  # fmt: skip
+        config = apply_preset(config, "auto")
+        config = dataclasses.replace(config, loss=dataclasses.replace(config.loss, distill="ac" if taught else "none"))
+        document = {"cosearch": to_dict(config), "evaluations": size.designs}
+        job = Job("cosearch", document, f"{self.game} {scheme} search, seed {seed}", size.search,
+                  self.teacher.needs if taught else ())  # fmt: skip
+        row = {
+            "row": "search", "game": self.game, "scheme": scheme, "teacher": self.teacher.label if taught else "", "seed": seed,
+            "steps": size.search, "episodes": size.episodes,
+        }  # fmt: skip
+        return Entry(row, job)
+
+    def random_agent(self, like: Job, seed: int) -> Job:
+        """A random agent with the MACs of the agent that a search found."""
+        config = {"game": self.game, "like": f"{like.folder}/agent.json", "seed": seed, "tolerance": TOLERANCE}
+        return Job("random-agent", config, f"{self.game} random agent, seed {seed}", 0, (like,))
+
+    def hardware(self, agent: str, seed: int, job: Job | None = None) -> Entry:
+        """An agent on the accelerators. job: whose agent.json it is; else the agent is a network of that name."""
+        net = f"{job.folder}/agent.json" if job else agent
+        config = {"game": self.game, "net": net, "board": BOARD, "evaluations": self.size.designs, "seed": seed}
+        label = f"{self.game} {agent}'s accelerators, seed {seed}"
+        row = {"row": "hardware", "game": self.game, "agent": agent, "seed": seed, "evaluations": self.size.designs}
+        return Entry(row, Job("hardware", config, label, 0, (job,) if job else ()))
+
+    def _own_teacher(self) -> Teacher:
+        """The shipped teacher of this game and network, or one that is trained first."""
+        net, steps = self.size.teacher_net, self.size.teacher_steps
+        name = f"teacher-{self.game}-{net}"
+        if name in shipped():
+            return Teacher(name, f"the shipped {net}")
+        config = TrainConfig(
+            self.game, net, steps, seed=TEACHER_SEED, log_every=min(10_000, steps),
+            checkpoint_every=min(50_000, max(BATCH, steps // 10)), evaluate_every=steps, evaluate_episodes=self.size.episodes,
+        )  # fmt: skip
+        job = Job("train", to_dict(apply_preset(config, "auto")), f"{self.game} teacher, {net}", steps)
+        return Teacher(job.folder, f"{net}, {steps:,} agent steps", (job,))
+
+
+# The artefacts -------------------------------------------------------------------------------------------------------
+
+
+def sizes(experiment: Experiment) -> list[Entry]:
+    """Table I and Fig. 1."""
+    nets = experiment.nets(SIZES)
+    return [experiment.training(net, "none", seed, experiment.size.train) for net in nets for seed in experiment.seeds]
+
+
+def distillation(experiment: Experiment) -> list[Entry]:
+    """Table II."""
+    nets, steps = experiment.nets(STUDENTS), experiment.size.train
+    return [experiment.training(net, arm, seed, steps) for net in nets for seed in experiment.seeds for arm in ARMS]
+
+
+def schemes(experiment: Experiment) -> list[Entry]:
+    """Fig. 2."""
+    return [experiment.search(scheme, seed) for seed in experiment.seeds for scheme in SCHEMES]
+
+
+def agents(experiment: Experiment) -> list[Entry]:
+    """Fig. 3 and Table III."""
+    entries, steps = [], experiment.size.retrain
+    for seed in experiment.seeds:
+        found = experiment.search("one-level", seed).job
+        entries += [
+            experiment.training("searched", "ac", seed, steps, found),
+            experiment.training("random", "ac", seed, steps, experiment.random_agent(found, seed)),
+            experiment.training("resnet14", "ac", seed, steps),
+            experiment.hardware("searched", seed, found),
+            experiment.hardware("resnet14", seed),
+        ]
+    return entries
+
+
+PLANS = {
+    "table2": distillation, "figure2": schemes, "figure3": agents, "table3": agents, "table1": sizes, "figure1": sizes,
+}  # fmt: skip

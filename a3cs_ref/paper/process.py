@@ -1,0 +1,105 @@
+"""A job in a process of its own: `python -m a3cs_ref.paper.process KEY`, in the folder of the results.
+
+The process reads jobs/KEY/job.json and writes jobs/KEY/result.json last: a job is done when that file is there. What it says goes
+to log.txt beside them. It stops, after saving, on SIGTERM, and at once when the process that started it is gone. Two of one
+job, one of which is on its way out, wait for each other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import a3cs_hw
+import a3cs_ref
+from a3cs_hw.files import UserError, read_json, write_json
+from a3cs_ref.paper.jobs import THREADS, Job
+
+JOB = ("a3cs-paper-job", 1)
+RESULT = ("a3cs-paper-result", 1)
+INTERRUPTED = 130
+LAST = 300  # characters of a failed job's last line that are shown
+
+
+def start(out: Path, job: Job) -> subprocess.Popen:
+    """Start the job's process in the results folder `out`. It ends with status 0 (done), 130 (interrupted, saved) or another.
+
+    The process lives no longer than the one that calls this: it watches its standard input, a pipe that breaks.
+    """
+    folder = out / job.folder
+    write_json(folder / "job.json", {"format": JOB[0], "version": JOB[1], **job.document})
+    packages = [str(Path(module.__file__).parents[1]) for module in (a3cs_ref, a3cs_hw)]
+    path = os.pathsep.join([*packages, *filter(None, [os.environ.get("PYTHONPATH")])])
+    threads = {"A3CS_THREADS": str(THREADS), "OPENBLAS_NUM_THREADS": str(THREADS)}
+    environment = os.environ | threads | {"PYTHONPATH": path, "PYTHONSAFEPATH": "1"}  # the results folder is no package
+    with open(folder / "log.txt", "ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "a3cs_ref.paper.process", job.key],
+            cwd=out, env=environment, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
+
+
+def found(out: Path, job: Job) -> dict[str, Any] | None:
+    """The document of a job's result, or None while it is not done: {"result": ..., "commit": ..., "machine": ...}."""
+    path = out / job.folder / "result.json"
+    return read_json(path, *RESULT) if path.exists() else None
+
+
+def failure(out: Path, job: Job) -> UserError:
+    """Why a job failed: the last line of its log."""
+    path = out / job.folder / "log.txt"
+    lines = path.read_text(errors="replace").split("\n") if path.exists() else []
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+    return UserError(f"job {job.label} failed: {last[:LAST]}; see {path}, then run the command again: it goes on from here")
+
+
+def main(key: str) -> int:
+    """The job's process."""
+    from a3cs_ref.paper.execute import KINDS
+    from a3cs_ref.paper.machine import commit, machine
+
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    folder = Path("jobs") / key
+    with _alone(folder):
+        document = read_json(folder / "job.json", *JOB)
+        if (folder / "result.json").exists():
+            return 0
+        answer = KINDS[document["kind"]](document["config"], folder)
+        if answer is None:
+            return INTERRUPTED
+        about = {"commit": commit(), "machine": machine(), "result": answer}
+        write_json(folder / "result.json", {"format": RESULT[0], "version": RESULT[1], **about})
+    return 0
+
+
+def _end_with_parent() -> None:
+    """Wait until the other end of standard input is closed, then end this process without a word."""
+    while os.read(sys.stdin.fileno(), 1):
+        pass
+    os._exit(INTERRUPTED)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait for an earlier process of the same job to be gone (where the system has such locks)."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    with open(folder / "lock", "wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1]))
+    except UserError as error:
+        sys.exit(f"a3cs: {error}")
