@@ -13,6 +13,7 @@ from a3cs_hw import __version__
 from a3cs_hw.cli import Parser, add_board_argument, add_commands, guarded
 from a3cs_ref import commands
 from a3cs_ref.config import add_arguments
+from a3cs_ref.paper.scales import ARTEFACTS, SCALES
 from a3cs_ref.presets import PRESETS
 from a3cs_ref.quantize import QuantizeConfig
 from a3cs_ref.rl.a2c import TrainConfig
@@ -32,6 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_learning(subparsers)
     _add_agents(subparsers)
     _add_reports(subparsers)
+    _add_paper(subparsers)
     add_commands(subparsers)
     return parser
 
@@ -139,6 +141,27 @@ def _add_reports(subparsers) -> None:
     )  # fmt: skip
     report.add_argument("run_folder", metavar="RUN", help="a run folder")
     _command(subparsers, "info", commands.info, "Versions, extras found, threads and kernels in use.", "a3cs info")
+
+
+def _add_paper(subparsers) -> None:
+    paper = _command(
+        subparsers, "paper", commands.paper, "Run the paper's experiments: its tables, its figures, a verdict on each claim.",
+        "a3cs paper table2 --scale laptop --games catch --seeds 5 --out runs/paper",
+    )  # fmt: skip
+    paper.add_argument("artefact", choices=(*ARTEFACTS, "all"), metavar="ARTEFACT", help=", ".join((*ARTEFACTS, "all")))
+    paper.add_argument(
+        "--scale", choices=SCALES, default="laptop", help="smoke: minutes, learns nothing; laptop; full: the paper's steps"
+    )
+    paper.add_argument("--games", nargs="+", metavar="GAME", help="games (default: the scale's: Breakout, or the paper's)")
+    paper.add_argument("--seeds", type=int, metavar="N", help="seeds of every run (default: the scale's)")
+    paper.add_argument("--nets", nargs="+", default=(), metavar="NET", help="these networks alone, of table1, figure1 and table2")
+    paper.add_argument("--teacher", metavar="AGENT", help="the teacher, a run folder or file (default: the scale's)")
+    paper.add_argument("--jobs", type=int, metavar="N", help="jobs at a time, a thread each (default: the number of CPUs)")
+    paper.add_argument("--scheduler", metavar="ADDRESS", help="hand the jobs to this Dask scheduler (extra: cluster)")
+    paper.add_argument("--resume", action="store_true", help="go on with the unfinished runs in --out")
+    paper.add_argument("--from", dest="rows", metavar="DIR", help="run nothing: draw again from the rows in DIR")
+    paper.add_argument("--out", required=True, metavar="DIR", help="the folder of runs, rows, tables and figures")
+    paper.add_argument("--page", metavar="FILE.md", help="where the verdicts go (default: results.md in --out)")
 
 
 if __name__ == "__main__":

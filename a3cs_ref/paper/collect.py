@@ -45,8 +45,9 @@ def cost_of(out: Path, job: Job) -> list[Row]:
         return []
     seconds = round(document["result"]["seconds"], 1)
     about = {"commit": document["commit"], "machine": document["machine"]}
-    game, seed, net = _where(job)
-    return [{"row": "cost", "job": job.key, "game": game, "seed": seed, "what": net, "steps": job.size, "seconds": seconds} | about]
+    game, seed, what = _where(job)
+    row = {"row": "cost", "job": job.key, "game": game, "seed": seed, "what": what, "steps": job.size, "seconds": seconds}
+    return [row | about]
 
 
 def _where(job: Job) -> tuple[str, int, str]:

@@ -2,36 +2,62 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from a3cs_hw.draw import save_png
-from a3cs_hw.files import UserError, write_bytes
-from a3cs_ref.paper import tables
+from a3cs_hw.files import UserError, read_bytes, sha256, write_bytes
+from a3cs_ref.kernels.threads import available
 from a3cs_ref.paper.claims import claims_page
 from a3cs_ref.paper.collect import check_scale, collect
 from a3cs_ref.paper.expected import RATES, in_words, kind_of, measured, seconds
+from a3cs_ref.paper.figures import draw
 from a3cs_ref.paper.jobs import Job, in_order
-from a3cs_ref.paper.plan import Entry, Request, plan
+from a3cs_ref.paper.plan import Request, Teacher, plan
 from a3cs_ref.paper.pool import run_here
 from a3cs_ref.paper.process import found
 from a3cs_ref.paper.rows import read_rows
 from a3cs_ref.paper.show import Show
+from a3cs_ref.paper.tables import table_text
 from a3cs_ref.progress import say
+from a3cs_ref.rl import sources
 
 COSTS = "costs"
 
 
-def run(request: Request, out: Path, at_once: int, scheduler: str | None, resume: bool) -> bool:
-    """Run what the request needs and is not done, then write its files. False when it was interrupted."""
-    artefacts = [*request.artefacts, COSTS]
-    check_scale(out, request.scale, artefacts)
+
+def request_of(arguments: argparse.Namespace, artefacts: tuple[str, ...]) -> Request:
+    """The request of a parsed command line. UserError on a number or a name that cannot be."""
+    if arguments.jobs is not None and arguments.jobs < 1:
+        raise UserError(f"--jobs {arguments.jobs}: at least 1 job runs at a time")
+    teacher = adopted(arguments.teacher, Path(arguments.out)) if arguments.teacher else None
+    games = tuple(arguments.games) if arguments.games else None
+    return Request(artefacts, arguments.scale, games, arguments.seeds, tuple(arguments.nets), teacher)
+
+
+def adopted(name: str, out: Path) -> Teacher:
+    """A teacher of the user's own, copied into the results under the hash of its bytes: jobs name it by that."""
+    path = sources.find(name)
+    sources.load_agent(str(path))  # a file that holds no agent is refused before anything runs
+    data = read_bytes(path)
+    copy = f"teachers/{sha256(data)[:12]}.npz"
+    write_bytes(out / copy, data)
+    return Teacher(copy, name)
+
+
+def run(request: Request, out: Path, at_once: int | None, scheduler: str | None, resume: bool) -> bool:
+    """Run what the request needs and is not done, and collect the rows. False when it was interrupted.
+
+    UserError when `out` holds results of another scale, or unfinished runs that are not to be resumed.
+    """
+    check_scale(out, request.scale, (*request.artefacts, COSTS))
     entries = plan(request)
     jobs = in_order(entry.job for planned in entries.values() for entry in planned)
-    begun = [job for job in jobs if (out / job.folder / "job.json").exists()]
-    if begun and not resume and any(found(out, job) is None for job in begun):
-        say(f"{out} holds unfinished runs of this plan: they go on from their checkpoints")
+    begun = [job for job in jobs if (out / job.folder / "job.json").exists() and found(out, job) is None]
+    if begun and not resume:
+        raise UserError(f"{out} holds unfinished runs ({begun[0].label}); go on with --resume or choose another --out")
+    at_once = at_once or available()
     announce(jobs, out, at_once)
     with Show(len(jobs), sum(found(out, job) is not None for job in jobs)) as show:
         if scheduler:
@@ -41,7 +67,6 @@ def run(request: Request, out: Path, at_once: int, scheduler: str | None, resume
         else:
             finished = run_here(jobs, out, at_once, show)
     collect(out, request.scale, entries)
-    write(out, out, request.artefacts)
     return finished
 
 
@@ -51,7 +76,7 @@ def announce(jobs: Sequence[Job], out: Path, at_once: int) -> None:
     rates = RATES | (here := measured(out, jobs))
     total = sum(seconds(job, rates) for job in left) / at_once
     where = "rates of this folder's runs" if here else "rates of another machine"
-    say(f"{len(jobs)} jobs, {len(jobs) - len(left)} done; {sum(job.size for job in left):,} agent steps to go in {len(left)} jobs")
+    say(f"{len(jobs)} jobs, {len(jobs) - len(left)} done; {len(left)} to go, {sum(job.size for job in left):,} agent steps")
     kinds: dict[str, list[Job]] = {}
     for job in left:
         kinds.setdefault(kind_of(job), []).append(job)
@@ -63,20 +88,19 @@ def announce(jobs: Sequence[Job], out: Path, at_once: int) -> None:
         say(f"expected: {in_words(total)}, {at_once} at a time ({where}); an interrupted command goes on where it was")
 
 
-def write(rows_in: Path, out: Path, artefacts: Sequence[str], page: Path | None = None) -> list[Path]:
-    """Write the table or figure of each artefact, and the claims, from the rows in `rows_in` alone."""
+def write(rows_in: Path, out: Path, artefacts: Sequence[str], page: Path) -> list[Path]:
+    """Write the table or figure of each artefact, and the page of verdicts, from the rows in `rows_in` alone."""
     written = []
     for artefact in artefacts:
         header, rows = read_rows(rows_in / f"{artefact}.jsonl", artefact)
         if artefact.startswith("table"):
             path = out / f"{artefact}.md"
-            write_bytes(path, tables.table_text(artefact, header, rows).encode())
+            write_bytes(path, table_text(artefact, header, rows).encode())
         else:
-            from a3cs_ref.paper.figures import draw
-
             path = out / f"{artefact}.png"
             save_png(draw(artefact, header, rows), path)
         written.append(path)
-    page = page or out / "results.md"
+        if rows_in.resolve() != out.resolve():
+            write_bytes(out / f"{artefact}.jsonl", read_bytes(rows_in / f"{artefact}.jsonl"))
     write_bytes(page, claims_page(rows_in).encode())
     return [*written, page]

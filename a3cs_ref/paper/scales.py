@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from a3cs_ref.rl.games import GAMES
 
+ARTEFACTS = ("table1", "table2", "table3", "figure1", "figure2", "figure3")
+
 
 @dataclass(frozen=True)
 class Size:
