@@ -1,0 +1,114 @@
+"""Which jobs the paper's artefacts need: each once, in an order that works, named by all that its result depends on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from a3cs_hw.files import UserError
+from a3cs_ref.config import from_dict
+from a3cs_ref.paper.expected import RATES, in_words, kind_of, seconds
+from a3cs_ref.paper.jobs import Job, in_order
+from a3cs_ref.paper.plan import ARMS, PLANS, SIZES, STUDENTS, Request, plan
+from a3cs_ref.paper.scales import ARTEFACTS, SCALES
+from a3cs_ref.rl.a2c import TrainConfig, evaluation_due
+from a3cs_ref.search.config import SCHEMES, CoSearchConfig
+
+
+def planned(*artefacts, scale="smoke", games=("catch",), seeds=2, **options):
+    return plan(Request(artefacts, scale, games, seeds, **options))
+
+
+def jobs_of(entries):
+    return in_order(entry.job for those in entries.values() for entry in those)
+
+
+def test_a_key_is_the_configuration():
+    """The same work under another label would be done twice, or other work taken for it."""
+    job = Job("train", {"game": "catch", "seed": 0}, "one", 10)
+    assert job.key == replace(job, label="two", size=20).key == Job("train", {"seed": 0, "game": "catch"}, "one").key
+    assert job.key not in {replace(job, kind="cosearch").key, replace(job, config={"game": "catch", "seed": 1}).key}
+    assert job.document["threads"] == 1
+
+
+def test_jobs_come_after_what_they_need():
+    """A student would start without its teacher."""
+    jobs = jobs_of(planned(*ARTEFACTS))
+    place = {job.key: index for index, job in enumerate(jobs)}
+    assert len(place) == len(jobs)
+    for job in jobs:
+        assert all(place[need.key] < place[job.key] for need in job.needs)
+        text = json.dumps(job.config)
+        assert all(need.folder in text for need in job.needs), "what a job needs is not part of its key"
+        assert text.count("jobs/") == len(job.needs)
+
+
+def test_artefacts_share_runs():
+    """Table 1's runs without distillation are Table 2's; Fig. 3's searches are Fig. 2's."""
+    entries = planned(*ARTEFACTS)
+    assert entries["table1"] == entries["figure1"] and entries["figure3"] == entries["table3"]
+    keys = {name: {job.key for job in jobs_of({name: those})} for name, those in entries.items()}
+    assert len(keys["table1"] & keys["table2"]) == 2 * len(STUDENTS)
+    assert len(keys["figure2"] & keys["figure3"]) == 3  # a teacher and the one-level searches of two seeds
+    assert len({entry.job.key for entry in entries["table2"]}) == 2 * len(STUDENTS) * len(ARMS)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_every_job_has_a_configuration_that_can_be_run(scale):
+    """A job would fail at its start; or its last row, or one of the others, would come without an evaluation."""
+    for game in ("catch", "breakout"):
+        size = SCALES[scale].size(game)
+        for job in jobs_of(plan_or_skip(scale, game)):
+            if job.kind == "train":
+                config = from_dict(TrainConfig, json.loads(json.dumps(job.config)), "job")
+            elif job.kind == "cosearch":
+                config = from_dict(CoSearchConfig, json.loads(json.dumps(job.config["cosearch"])), "job")
+            else:
+                continue
+            rows = {-(-step // 80) * 80 for step in range(config.log_every, config.steps + 1, config.log_every)} | {config.steps}
+            evaluations = sum(evaluation_due(step, config) for step in rows)
+            assert evaluations == (1 if config.seed == 1000 else size.evaluations), job.label
+            assert config.checkpoint_every <= config.evaluate_every or config.evaluate_every == config.steps
+
+
+def plan_or_skip(scale, game):
+    try:
+        return planned(*ARTEFACTS, scale=scale, games=(game,))
+    except UserError as error:
+        pytest.skip(str(error))
+
+
+def test_what_is_asked_for():
+    """Wrong games, seeds or networks would be run for hours."""
+    entries = planned("table2", games=("catch", "bricks"), seeds=3, nets=("vanilla",))["table2"]
+    assert [(entry.row["game"], entry.row["seed"], entry.row["arm"]) for entry in entries] == [
+        (game, seed, arm) for game in ("catch", "bricks") for seed in range(3) for arm in ARMS
+    ]
+    assert {entry.row["net"] for entry in planned("table1")["table1"]} == set(SIZES)
+    assert [entry.row["scheme"] for entry in planned("figure2", seeds=1)["figure2"]] == list(SCHEMES)
+    assert set(PLANS) == set(ARTEFACTS)
+
+
+def test_the_scale_of_the_paper():
+    """`full` would not be the paper's experiment."""
+    full = SCALES["full"].atari
+    assert (full.train, full.retrain, full.episodes, full.teacher_net) == (30_000_000, 30_000_000, 30, "resnet20")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"), [({"seeds": 0}, "--seeds 0"), ({"nets": ("resnet15",)}, "resnet15"), ({"games": ("pongg",)}, "pongg")]
+)
+def test_impossible_requests(options, said):
+    """A typing error would surface hours later, or not at all."""
+    with pytest.raises(UserError, match=said):
+        planned("table1", **options)
+
+
+def test_expected_time():
+    """A person would be told a wrong number of hours."""
+    entry = planned("table1", scale="laptop")["table1"][0]
+    assert kind_of(entry.job) == "vanilla" and seconds(entry.job, {"vanilla": 400.0}) == 10 + 40_000 / 400
+    assert {kind_of(job) for job in jobs_of(planned(*ARTEFACTS)) if job.size} <= set(RATES)
+    assert [in_words(value) for value in (50, 600, 9_000, 260_000)] == ["50 s", "10 min", "2.5 h", "3 days"]
