@@ -6,7 +6,7 @@ already holds stay; a run that is not done has no row.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,11 @@ from a3cs_hw.files import UserError
 from a3cs_ref.paper.jobs import Job, in_order
 from a3cs_ref.paper.plan import Entry
 from a3cs_ref.paper.process import found
-from a3cs_ref.paper.rows import header, read_rows, write_rows
+from a3cs_ref.paper.rows import PLACE, header, read_rows, write_rows
 
 Row = dict[str, Any]
+COSTS = "costs"
+SEVERAL = ("accelerator", "memory")  # a job that compares accelerators fills a row for each
 
 
 def collect(out: Path, scale: str, entries: Mapping[str, Sequence[Entry]]) -> None:
@@ -24,7 +26,7 @@ def collect(out: Path, scale: str, entries: Mapping[str, Sequence[Entry]]) -> No
     for artefact, planned in entries.items():
         _merge(out / f"{artefact}.jsonl", artefact, scale, [row for entry in planned for row in rows_of(out, entry)])
     jobs = in_order(entry.job for planned in entries.values() for entry in planned)
-    _merge(out / "costs.jsonl", "costs", scale, [row for job in jobs for row in cost_of(out, job)])
+    _merge(out / f"{COSTS}.jsonl", COSTS, scale, [row for job in jobs for row in cost_of(out, job)])
 
 
 def rows_of(out: Path, entry: Entry) -> list[Row]:
@@ -57,14 +59,24 @@ def _where(job: Job) -> tuple[str, int, str]:
     return config["game"], config["seed"], "agent" if what.endswith(".json") else what
 
 
-def check_scale(out: Path, scale: str, artefacts: Iterable[str]) -> None:
-    """UserError if the results in `out` are of another scale."""
-    for artefact in artefacts:
+def check_held(out: Path, scale: str, entries: Mapping[str, Sequence[Entry]]) -> None:
+    """UserError, before anything runs, if `out` holds results of another scale, or of other settings in the same place."""
+    for artefact in (*entries, COSTS):
         path = out / f"{artefact}.jsonl"
-        if path.exists():
-            held = read_rows(path, artefact)[0]["scale"]
-            if held != scale:
-                raise UserError(f"{path}: holds results of scale {held}, not {scale}; choose another --out")
+        if not path.exists():
+            continue
+        about, held = read_rows(path, artefact)
+        if about["scale"] != scale:
+            raise UserError(f"{path}: holds results of scale {about['scale']}, not {scale}; choose another --out")
+        jobs = {_place(row): row["job"] for row in held}
+        for entry in entries.get(artefact, ()):
+            if jobs.get(_place(entry.row), entry.job.key) != entry.job.key:
+                raise UserError(f"{path}: holds {entry.job.label} with other settings; choose another --out")
+
+
+def _place(row: Row) -> tuple[Any, ...]:
+    """What tells the job of a row from others."""
+    return (row["row"], *(row[name] for name in PLACE[row["row"]] if name not in SEVERAL))
 
 
 def _merge(path: Path, artefact: str, scale: str, rows: list[Row]) -> None:

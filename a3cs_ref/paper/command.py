@@ -10,7 +10,7 @@ from a3cs_hw.draw import save_png
 from a3cs_hw.files import UserError, read_bytes, sha256, write_bytes
 from a3cs_ref.kernels.threads import available
 from a3cs_ref.paper.claims import claims_page
-from a3cs_ref.paper.collect import check_scale, collect
+from a3cs_ref.paper.collect import check_held, collect
 from a3cs_ref.paper.expected import RATES, in_words, kind_of, measured, seconds
 from a3cs_ref.paper.figures import draw
 from a3cs_ref.paper.jobs import Job, in_order
@@ -22,9 +22,6 @@ from a3cs_ref.paper.show import Show
 from a3cs_ref.paper.tables import table_text
 from a3cs_ref.progress import say
 from a3cs_ref.rl import sources
-
-COSTS = "costs"
-
 
 
 def request_of(arguments: argparse.Namespace, artefacts: tuple[str, ...]) -> Request:
@@ -51,8 +48,8 @@ def run(request: Request, out: Path, at_once: int | None, scheduler: str | None,
 
     UserError when `out` holds results of another scale, or unfinished runs that are not to be resumed.
     """
-    check_scale(out, request.scale, (*request.artefacts, COSTS))
     entries = plan(request)
+    check_held(out, request.scale, entries)
     jobs = in_order(entry.job for planned in entries.values() for entry in planned)
     begun = [job for job in jobs if (out / job.folder / "job.json").exists() and found(out, job) is None]
     if begun and not resume:

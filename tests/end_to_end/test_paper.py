@@ -1,0 +1,186 @@
+"""`a3cs paper` for real, at scale smoke on catch: the same rows however it was run, stopped and resumed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command import a3cs, done
+
+from a3cs_ref.paper import pool
+from a3cs_ref.paper.rows import header, read_rows, write_rows
+
+TABLE = ("paper", "table2", "--scale", "smoke", "--games", "catch", "--nets", "vanilla", "--seeds", "1")
+FIGURE = ("paper", "figure2", "--scale", "smoke", "--games", "catch", "--seeds", "1")
+DOCS = Path(__file__).parents[2] / "docs" / "results"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The folder of one small Table II, two jobs at a time."""
+    pytest.importorskip("scipy", reason="intervals need the extra `fast`")
+    out = tmp_path_factory.mktemp("paper") / "made"
+    assert done(*TABLE, "--jobs", "2", "--out", out)["finished"]
+    return out
+
+
+@pytest.fixture
+def copy(made, tmp_path):
+    """A copy of that folder to spoil."""
+    return shutil.copytree(made, tmp_path / "copy")
+
+
+def test_rows_are_real_runs(made):
+    """A number in a table would not be that of a run."""
+    about, rows = read_rows(made / "table2.jsonl", "table2")
+    assert about == header("table2", "smoke") and [row["arm"] for row in rows] == ["ac", "none", "policy"]
+    for row in rows:
+        log = [json.loads(line) for line in (made / "jobs" / row["job"] / "progress.jsonl").read_text().splitlines()]
+        scores = [[line["step"], line["test_score"]] for line in log if "test_score" in line]
+        assert row["curve"] == scores and [step for step, _ in scores] == [400, 800]
+        assert row["final"] == scores[-1][1] and row["highest"] == max(score for _, score in scores)
+        job = json.loads((made / "jobs" / row["job"] / "job.json").read_text())
+        assert job["threads"] == 1 and job["config"]["loss"]["distill"] == row["arm"]
+    teachers = {row["arm"]: row["teacher"] for row in rows}
+    assert teachers["none"] == "" and teachers["ac"] == teachers["policy"] == "vanilla, 800 agent steps"
+    assert "catch" in (made / "table2.md").read_text().lower() and (made / "results.md").read_text()
+    costs = read_rows(made / "costs.jsonl", "costs")[1]
+    assert len(costs) == 4 and all(row["seconds"] > 0 for row in costs)
+
+
+def test_what_is_done_is_not_run_again(copy, monkeypatch):
+    """The second command would take as long as the first."""
+    before = contents(copy)
+    monkeypatch.setattr(pool, "start", None)
+    done(*TABLE, "--out", copy)
+    assert contents(copy) == before
+
+
+def test_one_job_at_a_time(made, tmp_path):
+    """The number of jobs at a time would show in the results."""
+    done(*TABLE, "--jobs", "1", "--out", tmp_path)
+    assert contents(tmp_path) == contents(made)
+
+
+def test_drawing_again(made, tmp_path):
+    """Tables would need more than the rows."""
+    done("paper", "table2", "--from", made, "--out", tmp_path / "again")
+    for name in ("table2.md", "table2.jsonl", "results.md"):
+        assert (tmp_path / "again" / name).read_bytes() == (made / name).read_bytes(), name
+
+
+@pytest.mark.parametrize("name", ["table1", "table2", "table3"])
+def test_the_shipped_tables(name, tmp_path):
+    """A table in docs/results would not be what its rows say."""
+    done("paper", name, "--from", DOCS, "--out", tmp_path)
+    assert (tmp_path / f"{name}.md").read_bytes() == (DOCS / f"{name}.md").read_bytes()
+    assert (tmp_path / "results.md").read_bytes() == (DOCS.parent / "results.md").read_bytes()
+
+
+@pytest.mark.parametrize("command", [TABLE, pytest.param(FIGURE, marks=pytest.mark.slow)], ids=["table2", "figure2"])
+def test_killed_and_resumed(command, tmp_path):
+    """A power cut would change the results, or cost what was done."""
+    pytest.importorskip("scipy", reason="intervals need the extra `fast`")
+    name, rng = command[1], np.random.default_rng(8)
+    killed = tmp_path / "killed"
+    for _ in range(3):
+        kill_in_the_middle(command, killed, rng)
+    assert a3cs(*command, "--out", killed).status == 2  # unfinished runs are gone on with when that is asked for
+    done(*command, "--out", killed, "--resume")
+    done(*command, "--out", tmp_path / "undisturbed")
+    assert contents(killed, name) == contents(tmp_path / "undisturbed", name)
+
+
+def kill_in_the_middle(command, out, rng):
+    """SIGKILL the command while a job is at work, at a random moment after it has begun to log."""
+    code = "import sys; from a3cs_ref.cli import main; sys.exit(main(sys.argv[1:]))"
+    resume = ["--resume"] if out.exists() else []
+    before = logged(out)
+    process = subprocess.Popen([sys.executable, "-c", code, *command, "--jobs", "2", "--out", str(out), *resume])
+    deadline = time.monotonic() + 120
+    while logged(out) == before and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.02)
+    time.sleep(rng.uniform(0, 0.3))
+    assert process.poll() is None, "the command was over before it was killed"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def logged(out):
+    """Bytes that runs have logged so far."""
+    return sum(path.stat().st_size for path in out.glob("jobs/*/progress.jsonl"))
+
+
+def test_jobs_end_with_the_command(tmp_path):
+    """Killed commands would leave processes behind that go on for days."""
+    if not Path("/proc").exists():
+        pytest.skip("processes are looked up in /proc")
+    kill_in_the_middle(FIGURE, tmp_path / "out", np.random.default_rng(1))
+    deadline = time.monotonic() + 10
+    while children(tmp_path / "out") and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not children(tmp_path / "out")
+
+
+def children(out):
+    """Processes that work in a folder."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.readlink(folder / "cwd") == str(out):
+                found.append(folder.name)
+        except OSError:
+            continue
+    return found
+
+
+def contents(out, name="table2"):
+    """The bytes of what is compared between runs: rows, table or page, not what they cost."""
+    return [(out / file).read_bytes() for file in (f"{name}.jsonl", "results.md", "table2.md") if (out / file).exists()]
+
+
+def test_bad_input(copy, tmp_path):
+    """A person would be left with a traceback, or with results of two kinds in one folder."""
+    fresh = tmp_path / "fresh"
+    refused("invalid choice: 'table4'", "paper", "table4", "--out", fresh)
+    refused("unknown game 'catsch'", "paper", "table1", "--games", "catsch", "--out", fresh)
+    refused("--seeds 0", *TABLE[:-1], "0", "--out", fresh)
+    refused("--jobs 0", *TABLE, "--jobs", "0", "--out", fresh)
+    refused("--nets resnet15", "paper", "table2", "--nets", "resnet15", "--games", "catch", "--out", fresh)
+    refused("no run, file or shipped agent 'nobody'", *TABLE, "--teacher", "nobody", "--out", fresh)
+    refused("fresh/table2.jsonl", "paper", "table2", "--from", fresh, "--out", tmp_path)
+    assert not fresh.exists()
+    refused("holds results of scale smoke, not laptop", *TABLE[:3], "laptop", *TABLE[4:], "--out", copy)
+    refused("with other settings", *TABLE, "--teacher", copy / "jobs" / teacher_of(copy), "--out", copy)
+    (copy / "table2.jsonl").write_text((copy / "table2.jsonl").read_text()[:-20])
+    refused("table2.jsonl line 4", *TABLE, "--out", copy)
+
+
+def teacher_of(out):
+    """The folder of the teacher's run."""
+    jobs = {row["job"] for row in read_rows(out / "table2.jsonl", "table2")[1]}
+    return next(path.name for path in (out / "jobs").iterdir() if path.name not in jobs)
+
+
+def refused(said, *words):
+    """The command ends with status 2 and one line that says what and where."""
+    answer = a3cs(*words)
+    assert answer.status == 2 and said in answer.err and "Traceback" not in answer.err, answer.err
+
+
+def test_a_job_that_fails(copy):
+    """A person would not learn which run failed, nor why."""
+    rows = read_rows(copy / "table2.jsonl", "table2")[1]
+    for row in rows:
+        (copy / "jobs" / row["job"] / "result.json").unlink()
+        (copy / "jobs" / row["job"] / "checkpoint.npz").write_bytes(b"damaged")
+    write_rows(copy / "table2.jsonl", header("table2", "smoke"), [])
+    refused("job catch vanilla", *TABLE, "--out", copy, "--resume")
