@@ -14,8 +14,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from a3cs_hw import fixed
-from a3cs_hw.fault_classes import FAULT_CLASSES, FaultClass, Suspect, output_boxes
+from a3cs_hw.fault_buffers import output_boxes
+from a3cs_hw.fault_classes import FAULT_CLASSES, FaultClass
 from a3cs_hw.fault_evidence import Evidence, worst_part
+from a3cs_hw.fault_suspects import Suspect
 
 WORK = 1 << 24  # multiply-accumulates and write-backs a suspect: of larger units fewer frames are looked at
 SMALL = 1 << 21  # units of less work are tried whole

@@ -1,6 +1,6 @@
 """What is known about a unit that came out wrong, and its recomputation under an assumption.
 
-A suspect of fault_classes.py changes one thing (where windows are read, a weight, the write-back, ...) and asks here for the
+A suspect changes one thing (where windows are read, a weight, the write-back, ...) and asks here for the
 words that a design with that fault would have written. All is arithmetic on whole maps (B, channels, rows, columns), int64.
 """
 

@@ -1,6 +1,6 @@
 """A unit in plain Python loops with one step done wrongly: designs with known faults, for what must recognise them.
 
-Nothing is shared with the suspects of fault_classes.py: a fault replaces one method of Machine, which makes words one by one.
+Nothing is shared with the suspects of a3cs_hw: a fault replaces one method of Machine, which makes words one by one.
 """
 
 from dataclasses import dataclass, field
