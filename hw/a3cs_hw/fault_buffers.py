@@ -23,11 +23,11 @@ def operand_buffers(e: Evidence) -> Suspects:
             index = np.arange(total)
             for step, what in ((-size, "before"), (size, "after")):
                 weights = np.take(e.weights, (index + step) % total, axis)
-                yield Suspect(f"weights of the {name} tile {what}", e.made(e.sums(weights=weights)))
+                yield Suspect(f"weights of the {name} tile {what}", e.made(e.sums(weights)))
     if n < N:
         for step, what in ((-n, "before"), (n, "after")):
-            columns = np.take(e.columns, (np.arange(N) + step) % N, 1)
-            yield Suspect(f"input of the n tile {what}", e.made(e.sums(columns)))
+            x = np.take(e.input, (np.arange(N) + step) % N, 1)
+            yield Suspect(f"input of the n tile {what}", e.made(e.of_input(x)))
     if m < M:
         yield Suspect("bias of the m tile before", e.made(bias=np.roll(e.bias, m, 0)))
 

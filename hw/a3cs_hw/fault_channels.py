@@ -12,18 +12,18 @@ from a3cs_hw.fault_suspects import Suspect, Suspects
 def input_channels(e: Evidence) -> Suspects:
     """Input channels in another order."""
     for what, order in channel_orders(e.unit.N):
-        yield Suspect(f"input channels: {what}", e.made(e.sums(e.columns[:, order])))
+        yield Suspect(f"input channels: {what}", e.made(e.of_input(e.input[:, order])))
     if e.unit.N > 1:
-        yield Suspect("input channel 0 in place of all", e.made(e.sums(np.repeat(e.columns[:, :1], e.unit.N, axis=1))))
+        yield Suspect("input channel 0 in place of all", e.made(e.of_input(np.repeat(e.input[:, :1], e.unit.N, axis=1))))
 
 
 def weight_channels(e: Evidence) -> Suspects:
     """Weights of another output channel, each with its own bias."""
     for what, order in channel_orders(e.unit.M):
-        yield Suspect(f"weights of another output channel: {what}", e.made(e.sums(weights=e.weights[order])))
+        yield Suspect(f"weights of another output channel: {what}", e.made(e.sums(e.weights[order])))
     if e.unit.M > 1:
         yield Suspect(
-            "weights of channel 0 in all output channels", e.made(e.sums(weights=e.weights[:1].repeat(e.unit.M, axis=0)))
+            "weights of channel 0 in all output channels", e.made(e.sums(e.weights[:1].repeat(e.unit.M, axis=0)))
         )
 
 

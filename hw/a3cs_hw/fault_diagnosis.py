@@ -7,7 +7,7 @@ and changes fewest of the right ones. When none gives half of them, the place wh
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ import numpy as np
 from a3cs_hw import fixed
 from a3cs_hw.fault_buffers import output_boxes
 from a3cs_hw.fault_classes import FAULT_CLASSES, FaultClass
-from a3cs_hw.fault_evidence import Evidence, worst_part
+from a3cs_hw.fault_evidence import Evidence, now, worst_part
 from a3cs_hw.fault_suspects import Suspect
 
 WORK = 1 << 24  # multiply-accumulates and write-backs a suspect: of larger units fewer frames are looked at
@@ -87,7 +87,7 @@ def diagnose(evidence: Evidence) -> Diagnosis:
 
 def _judge(evidence: Evidence, fault: FaultClass, suspect: Suspect, zones: list[Zone]) -> tuple[Diagnosis | None, float]:
     """How well a suspect fits: EXACT, IN_PLACE (it does within a telling place, beyond which all is right), or less than 1."""
-    count, wrong, words = evidence.wrong_words, evidence.wrong, suspect.words
+    count, wrong, words = evidence.wrong_words, evidence.wrong, now(suspect.words)
     if np.array_equal(words, evidence.got):
         return Diagnosis(fault.kind, fault.name, suspect.what, count, count, 0, 0), EXACT
     moved = words != evidence.expected
@@ -103,25 +103,33 @@ def _judge(evidence: Evidence, fault: FaultClass, suspect: Suspect, zones: list[
     return Diagnosis(fault.kind, fault.name, suspect.what, given, count, changed, 0), overlap
 
 
-def _suspects(evidence: Evidence, classes: Iterable[FaultClass]) -> Iterator[tuple[FaultClass, Suspect]]:
-    for fault in classes:
+def _suspects(evidence: Evidence, classes: Mapping[FaultClass, set[str] | None]) -> Iterator[tuple[FaultClass, Suspect]]:
+    for fault, sentences in classes.items():
         if fault.write_back or evidence.x is not None:
             for suspect in fault.tried(evidence):
-                yield fault, suspect
+                if sentences is None or suspect.what in sentences:
+                    yield fault, suspect
 
 
-def _promising(evidence: Evidence) -> tuple[list[FaultClass], int]:
-    """The classes to try, in order, and how many suspects of others were tried: of a large unit, on its worst part alone."""
+def _promising(evidence: Evidence) -> tuple[dict[FaultClass, set[str] | None], int]:
+    """The classes to try, in order, with the sentences of those suspects that may fit, None for all; and how many do not.
+
+    Of a large unit the suspects of local classes are tried on its worst part first.
+    """
     if evidence.x is None or _work(evidence) * len(evidence.expected) < SMALL:
-        return list(FAULT_CLASSES), 0
-    part, kept, tried = worst_part(evidence), [], 0
+        return dict.fromkeys(FAULT_CLASSES), 0
+    part, tried = worst_part(evidence), 0
     zones = _telling_zones(part)
+    kept: dict[FaultClass, set[str] | None] = {}
     for fault in FAULT_CLASSES:
-        suspects = list(fault.tried(part)) if fault.local else []
-        if not fault.local or any(_judge(part, fault, suspect, zones)[0] for suspect in suspects):
-            kept.append(fault)
-        else:
-            tried += len(suspects)
+        if not fault.local:
+            kept[fault] = None
+            continue
+        fits = [(suspect.what, _judge(part, fault, suspect, zones)[0]) for suspect in fault.tried(part)]
+        fitting = {what for what, found in fits if found}
+        tried += len(fits) - len(fitting)
+        if fitting:
+            kept[fault] = fitting
     return kept, tried
 
 

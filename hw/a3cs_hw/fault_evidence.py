@@ -2,13 +2,14 @@
 
 A suspect changes one thing (where windows are read, a weight, the write-back, ...) and asks here for the
 words that a design with that fault would have written. All is arithmetic on whole maps (B, channels, rows, columns), int64.
+Sums of products are costly: what needs them is computed when it is asked for (`Later`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +21,16 @@ from a3cs_hw.network import IntegerUnit, UnitFormats
 from a3cs_hw.schedule import Walk
 from a3cs_hw.units import Unit
 
-SCREENED_CHANNELS = 16  # of a large depthwise unit
+SCREENED_CHANNELS = 12  # of a large depthwise unit
+EXACT = 1 << 53  # sums below it are exact in float64
+
+Later = Callable[[], np.ndarray]
+"""Numbers that are computed when it is called."""
+
+
+def now(numbers: np.ndarray | Later) -> np.ndarray:
+    """Numbers that may have been put off."""
+    return numbers() if callable(numbers) else numbers
 
 
 class Reading(NamedTuple):
@@ -92,8 +102,8 @@ class Evidence:
 
     @cached_property
     def columns(self) -> np.ndarray:
-        """What the taps of all windows read: (B, N, K, K, R, C)."""
-        return gather(self.unit, self.input, right_reading(self.unit))
+        """What the taps of all windows read: (B, N, K, K, R, C), float64 where that is exact."""
+        return windows(self.part, self.input, right_reading(self.unit))
 
     @cached_property
     def added(self) -> np.ndarray | int:
@@ -115,18 +125,20 @@ class Evidence:
         """The right accumulators, wrapped."""
         return fixed.wrap(self.exact, self.part.formats.acc_bits)
 
-    def sums(self, columns: np.ndarray | None = None, weights: np.ndarray | None = None) -> np.ndarray:
-        """Sums of products (B, M, R, C) of other windows (B, N, K, K, R, C), or other weights (M, N or 1, K, K)."""
-        columns = self.columns if columns is None else columns
-        return convolve(self.unit, columns, self.weights if weights is None else weights)
+    def sums(self, weights: np.ndarray) -> Later:
+        """Sums of products (B, M, R, C) with other weights (M, N or 1, K, K) of at most a bit more."""
+        return lambda: convolve(self.unit, self.columns, weights)
 
-    def read(self, **changes: Any) -> np.ndarray:
+    def read(self, **changes: Any) -> Later:
         """Sums of products when windows are read otherwise: fields of Reading."""
-        return self.sums(gather(self.unit, self.input, right_reading(self.unit)._replace(**changes)))
+        return partial(self._read, self.input, self.weights, right_reading(self.unit)._replace(**changes))
 
-    def of_input(self, x: np.ndarray) -> np.ndarray:
-        """Sums of products when the unit reads another map (B, N, H, W)."""
-        return self.sums(gather(self.unit, x, right_reading(self.unit)))
+    def of_input(self, x: np.ndarray, weights: np.ndarray | None = None) -> Later:
+        """Sums of products when the unit reads another map (B, N, H, W), perhaps with other weights."""
+        return partial(self._read, x, self.weights if weights is None else weights, right_reading(self.unit))
+
+    def _read(self, x: np.ndarray, weights: np.ndarray, reading: Reading) -> np.ndarray:
+        return convolve(self.unit, windows(self.part, x, reading), weights)
 
     def total(
         self, products: np.ndarray | None = None, bias: np.ndarray | int | None = None, added: np.ndarray | int | None = None
@@ -136,10 +148,13 @@ class Evidence:
         return first + (self.bias if bias is None else bias) + (self.added if added is None else added)
 
     def made(
-        self, products: np.ndarray | None = None, bias: np.ndarray | int | None = None, added: np.ndarray | int | None = None
-    ) -> np.ndarray:
+        self,
+        products: np.ndarray | Later | None = None,
+        bias: np.ndarray | int | None = None,
+        added: np.ndarray | int | None = None,
+    ) -> Later:
         """The words that come of other products, another bias or another residual."""
-        return self.write(self.total(products, bias, added))
+        return lambda: self.write(self.total(None if products is None else now(products), bias, added))
 
     def write(
         self, exact: np.ndarray | None = None, shift: int | None = None, relu: bool | None = None, **modes: Any
@@ -187,7 +202,7 @@ def unit_evidence(
     unit = part.unit
     maps = x.astype(np.int64).reshape(len(x), unit.N, unit.H, unit.W)
     added = None if residual is None else residual.astype(np.int64)
-    products = convolve(unit, gather(unit, maps, right_reading(unit)), part.weights.astype(np.int64))
+    products = convolve(unit, windows(part, maps, right_reading(unit)), part.weights)
     return Evidence(part, maps, added, expected.astype(np.int64), got.astype(np.int64), products, **more)
 
 
@@ -203,6 +218,13 @@ def write_back_evidence(vector: RequantizeVector, acc: np.ndarray, expected: np.
     return Evidence(part, None, None, right, wrong, sums)
 
 
+def windows(part: IntegerUnit, x: np.ndarray, reading: Reading) -> np.ndarray:
+    """`gather`, in float64 where sums of products with weights of one bit more than the unit's stay exact in it."""
+    largest = max(int(x.max()), -int(x.min()), abs(reading.fill))
+    exact = part.unit.taps * largest << part.w.bits < EXACT
+    return gather(part.unit, x.astype(np.float64) if exact else x, reading)
+
+
 def gather(unit: Unit, x: np.ndarray, reading: Reading) -> np.ndarray:
     """What every tap of every window reads: x (B, N, H, W) -> (B, N, K, K, R, C)."""
     taps = np.arange(unit.K)[:, None]
@@ -211,13 +233,14 @@ def gather(unit: Unit, x: np.ndarray, reading: Reading) -> np.ndarray:
     if reading.linear:
         channels = np.arange(unit.N).reshape(-1, 1, 1, 1, 1) * (unit.H * unit.W)
         address = channels + rows[:, None, :, None] * unit.W + columns[None, :, None, :]  # (N, K, K, R, C)
-        return x.reshape(len(x), -1)[:, address % unit.input_words]
+        return x.reshape(len(x), -1).take(address % unit.input_words, axis=1)
     at_rows, row_inside = _place(rows, unit.H, reading.row_border)
     at_columns, column_inside = _place(columns, unit.W, reading.column_border)
-    taken = x[:, :, at_rows[:, None, :, None], at_columns[None, :, None, :]]
+    place = at_rows[:, None, :, None] * unit.W + at_columns[None, :, None, :]  # (K, K, R, C)
+    taken = x.reshape(len(x), unit.N, -1).take(place, axis=2)
     inside = row_inside[:, None, :, None] & column_inside[None, :, None, :]
     if not inside.all():
-        taken[:, :, ~inside] = reading.fill
+        np.copyto(taken, reading.fill, where=~inside)
     return taken
 
 
@@ -234,10 +257,8 @@ def _place(index: np.ndarray, size: int, border: str) -> tuple[np.ndarray, np.nd
 
 
 def convolve(unit: Unit, columns: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Sums of products, exact modulo 2**64: (B, N, K, K, R, C) and the weights -> (B, M, R, C) int64."""
+    """Sums of products, exact modulo 2**64: `windows` (B, N, K, K, R, C) and the weights -> (B, M, R, C) int64."""
     groups = unit.M if unit.kind == "depthwise" else 1
-    largest = unit.taps * int(abs(columns).max()) * int(abs(weights).max())
-    kind = np.float64 if largest < 1 << 53 else np.int64
-    left = weights.reshape(groups, unit.M // groups, unit.taps).astype(kind)
-    right = columns.reshape(len(columns), groups, unit.taps, unit.R * unit.C).astype(kind)
+    left = weights.reshape(groups, unit.M // groups, unit.taps).astype(columns.dtype)
+    right = columns.reshape(len(columns), groups, unit.taps, unit.R * unit.C)
     return np.matmul(left, right).astype(np.int64).reshape(len(columns), unit.M, unit.R, unit.C)

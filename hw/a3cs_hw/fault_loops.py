@@ -28,7 +28,7 @@ def loop_bounds(e: Evidence) -> Suspects:
                 weights = np.zeros_like(e.weights)
                 index = (slice(None),) * axis + (kept,)
                 weights[index] = e.weights[index]
-                yield Suspect(f"loop over {name} misses the {what}", e.made(e.sums(weights=weights)))
+                yield Suspect(f"loop over {name} misses the {what}", e.made(e.sums(weights)))
     for axis, name in ((1, "channel"), (2, "row"), (3, "column")):
         if e.expected.shape[axis] > 1:
             for place, what in ((-1, "last"), (0, "first")):
@@ -65,7 +65,7 @@ def accumulator_kept(e: Evidence) -> Suspects:
             last = (N - 1) // size * size
             weights = e.weights.copy()
             weights[:, :last] = 0
-            yield Suspect(f"only the last n tile counts: input channels from {last}", e.made(e.sums(weights=weights)))
+            yield Suspect(f"only the last n tile counts: input channels from {last}", e.made(e.sums(weights)))
             weights = e.weights.copy()
             weights[:, last:] = 0
-            yield Suspect(f"last n tile missing: input channels from {last}", e.made(e.sums(weights=weights)))
+            yield Suspect(f"last n tile missing: input channels from {last}", e.made(e.sums(weights)))

@@ -31,7 +31,7 @@ def signs(e: Evidence) -> Suspects:
         what = "x is sign-extended, it is unsigned"
     yield Suspect(what, e.made(e.of_input(x)))
     unsigned = fixed.wrap(e.weights, part.w.bits, signed=False)
-    yield Suspect("w is zero-extended, it is signed", e.made(e.sums(weights=unsigned)))
+    yield Suspect("w is zero-extended, it is signed", e.made(e.sums(unsigned)))
     if e.residual is not None and part.r is not None:
         added = fixed.wrap(e.residual, part.r.bits, signed=False) << part.residual_shift
         yield Suspect("the residual is zero-extended, it is signed", e.made(added=added))
@@ -39,7 +39,7 @@ def signs(e: Evidence) -> Suspects:
         if width < part.formats.acc_bits:
             bias = fixed.wrap(e.bias, width, signed=False)
             yield Suspect(f"the bias is zero-extended from {width} bits", e.made(bias=bias))
-    yield Suspect("products are added without their sign", e.made(e.sums(abs(e.columns), abs(e.weights))))
+    yield Suspect("products are added without their sign", e.made(e.of_input(abs(e.input), abs(e.weights))))
     yield Suspect("products are subtracted", e.made(-e.products))
 
 
@@ -50,7 +50,7 @@ def operand_widths(e: Evidence) -> Suspects:
         x = fixed.wrap(e.input, width, part.x.signed)
         yield Suspect(f"x keeps {width} of {part.x.bits} bits", e.made(e.of_input(x)))
     for width in range(part.w.bits - 1, 2, -1):
-        yield Suspect(f"w keeps {width} of {part.w.bits} bits", e.made(e.sums(weights=fixed.wrap(e.weights, width))))
+        yield Suspect(f"w keeps {width} of {part.w.bits} bits", e.made(e.sums(fixed.wrap(e.weights, width))))
     for width in range(min(part.formats.acc_bits, 48) - 1, 3, -1):
         yield Suspect(f"the bias keeps {width} bits", e.made(bias=fixed.wrap(e.bias, width)))
     if e.residual is not None:
@@ -65,7 +65,7 @@ def product_width(e: Evidence) -> Suspects:
     if e.products.size * unit.taps > MOST_PRODUCTS:
         return
     left = e.weights.reshape(1, groups, unit.M // groups, unit.taps, 1)
-    right = e.columns.reshape(len(e.columns), groups, 1, unit.taps, unit.R * unit.C)
+    right = e.columns.astype(np.int64).reshape(len(e.columns), groups, 1, unit.taps, unit.R * unit.C)
     products = left * right  # (B, groups, M / groups, taps, R C)
     whole = e.part.x.bits + e.part.w.bits
     for width in sorted({whole - 1, whole - 2, 24, 16, 12, 8} & set(range(2, whole)), reverse=True):

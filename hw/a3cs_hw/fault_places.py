@@ -43,7 +43,7 @@ def kernel_order(e: Evidence) -> Suspects:
             for axis, name in ((2, "ky"), (3, "kx")):
                 kernels[f"{name} off by {step}, coming round"] = np.roll(w, -step, axis)
         for what, kernel in kernels.items():
-            yield Suspect(what, e.made(e.sums(weights=kernel)))
+            yield Suspect(what, e.made(e.sums(kernel)))
     orders = {
         "m, ky, kx, n": (0, 2, 3, 1),
         "ky, kx, n, m": (2, 3, 1, 0),
@@ -55,9 +55,9 @@ def kernel_order(e: Evidence) -> Suspects:
         stored = w.reshape([shape[axis] for axis in axes])  # the file's words taken for this layout
         back = stored.transpose([axes.index(axis) for axis in range(4)])
         if not np.array_equal(back, w):
-            yield Suspect(f"weights read in the layout [{what}]", e.made(e.sums(weights=back)))
+            yield Suspect(f"weights read in the layout [{what}]", e.made(e.sums(back)))
     for step in (1, -1):
-        yield Suspect(f"weight addresses off by {step}", e.made(e.sums(weights=np.roll(w.reshape(-1), -step).reshape(w.shape))))
+        yield Suspect(f"weight addresses off by {step}", e.made(e.sums(np.roll(w.reshape(-1), -step).reshape(w.shape))))
 
 
 def map_order(e: Evidence) -> Suspects:

@@ -8,14 +8,14 @@ from typing import NamedTuple
 import numpy as np
 
 from a3cs_hw import fixed
-from a3cs_hw.fault_evidence import Evidence
+from a3cs_hw.fault_evidence import Evidence, Later
 
 
 class Suspect(NamedTuple):
     """A mistake in words, and what a design that makes it writes: (B, M, R, C)."""
 
     what: str
-    words: np.ndarray
+    words: np.ndarray | Later
 
 
 Suspects = Iterator[Suspect]
