@@ -116,6 +116,11 @@ def header(artefact: str, scale: str) -> dict[str, Any]:
     return {"format": FORMAT[0], "version": FORMAT[1], "artefact": artefact, "scale": scale}
 
 
+def place(row: Row) -> tuple[Any, ...]:
+    """What tells a row from every other: its kind's number, then the fields of PLACE. Rows are sorted by it."""
+    return (list(PLACE).index(row["row"]), *(row[name] for name in PLACE[row["row"]]))
+
+
 def read_rows(path: Path, artefact: str) -> tuple[dict[str, Any], list[Row]]:
     """Header and rows of an artefact's file.
 
@@ -140,7 +145,7 @@ def write_rows(path: Path, header: Mapping[str, Any], rows: Iterable[Row]) -> No
     _known(header["artefact"], path)
     rows = list(rows)
     _check(header["artefact"], rows, [f"{path}, a row to be written"] * len(rows))
-    ordered = [{name: row[name] for name in _fields(row)} for row in sorted(rows, key=_place)]
+    ordered = [{name: row[name] for name in _fields(row)} for row in sorted(rows, key=place)]
     text = "".join(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in (dict(header), *ordered))
     write_bytes(path, text.encode())
 
@@ -178,7 +183,7 @@ def _parsed(line: bytes, where: str) -> Row:
 
 def _check(artefact: str, rows: list[Row], places: list[str]) -> None:
     """Every row is whole, belongs to the artefact, and is the only one of its place."""
-    seen: dict[tuple[Any, ...], str] = {}
+    seen: set[tuple[Any, ...]] = set()
     for row, where in zip(rows, places, strict=True):
         if (kind := row.get("row")) not in ARTEFACTS[artefact]:
             raise UserError(f"{where}: kind of row {_shown(kind)}; {artefact} holds {' and '.join(ARTEFACTS[artefact])}")
@@ -190,20 +195,16 @@ def _check(artefact: str, rows: list[Row], places: list[str]) -> None:
         for name, (fits, wanted) in fields.items():
             if not fits(row[name]):
                 raise UserError(f"{where}: field {name!r} is {_shown(row[name])}; it must be {wanted}")
-        place = _place(row)
-        if place in seen:
-            raise UserError(f"{where}: a second row of {' '.join(map(str, place[1:]))}; keep other settings in another --out")
-        seen[place] = where
+        if place(row) in seen:
+            what = " ".join(map(str, place(row)[1:]))
+            raise UserError(f"{where}: a second row of {what}; keep runs of other settings in another --out")
+        seen.add(place(row))
 
 
 def _fields(row: Row) -> dict[str, Check]:
     """The fields that this row must have: a design that does not fit has none of its figures."""
     unfit = row["row"] == "hardware" and row.get("throughput_fps") is None
     return FIELDS["does not fit" if unfit else row["row"]]
-
-
-def _place(row: Row) -> tuple[Any, ...]:
-    return (list(PLACE).index(row["row"]), *(row[name] for name in PLACE[row["row"]]))
 
 
 def _shown(value: Any) -> str:

@@ -1,0 +1,97 @@
+"""The page of claims as Markdown: how verdicts are made, all of them in one table, then each with what it stands on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from a3cs_ref.paper.names import game_title
+from a3cs_ref.paper.rows import Row
+from a3cs_ref.paper.statistics import FEWEST, RESAMPLES
+from a3cs_ref.paper.verdicts import UNSHOWN, Claim, Line
+
+HEADS = ("Game", "Compared: X, Y", "Paper", "X", "Y", "Found", "n", "Scale", "Verdict")
+
+METHOD = f"""\
+- A verdict is "holds", "does not hold" or "{UNSHOWN}". It comes from a 95 % interval alone, by the rule that stands with each
+  claim. Fewer than {FEWEST} runs on a side have no interval and show nothing.
+- P(X > Y) is the probability that a run of X scores higher than a run of Y, a tie counting half, over all pairs of runs of a
+  game; over several games it is the mean, and games without an interval do not enter it.
+- Mean, IQM (the mean without the lowest and the highest quarter of the runs) and P(X > Y) have 95 % percentile intervals of the
+  bootstrap over seeds, stratified by game ({RESAMPLES:,} resamples, fixed seed). They are too narrow for few runs: were two sides
+  alike, three runs each would get "holds" in 10 % of the cases and "does not hold" in as many, five runs each in 5 %.
+- A claim has several comparisons: each must hold, one that does not is enough against it. No correction is made for their number.
+- A score is a run's highest evaluation, as the paper's tables have it; of a search, the evaluation that is named.
+"""
+
+
+def page(claims: Sequence[Claim], headers: Mapping[str, Mapping[str, Any]], found: Mapping[str, Sequence[Row]]) -> str:
+    """The page. headers and found: the header and the rows of every artefact that was read."""
+    summary = [[str(number), claim.title, *_over_all(claim)] for number, claim in enumerate(claims, 1)]
+    parts = ["# The paper's claims, and what we measured", _measured(headers), METHOD.rstrip()]
+    parts.append(table(("", "Claim", "Verdict", "Because of"), summary))
+    parts += [_section(number, claim) for number, claim in enumerate(claims, 1)]
+    parts += [_costs(found["costs"])] if found.get("costs") else []
+    parts.append(_origin(found))
+    return "\n\n".join(parts) + "\n"
+
+
+def table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; a bar or a line break in a cell does not end it."""
+    cells = [[cell.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ") for cell in line] for line in (heads, *lines)]
+    text = ["| " + " | ".join(line) + " |" for line in cells]
+    return "\n".join([text[0], "|---" * len(heads) + "|", *text[1:]])
+
+
+def _measured(headers: Mapping[str, Mapping[str, Any]]) -> str:
+    """Which files the page is made of, and at which scale they were run."""
+    by_scale: dict[str, list[str]] = {}
+    for artefact, header in headers.items():
+        by_scale.setdefault(header["scale"], []).append(f"`{artefact}.jsonl`")
+    files = "; ".join(f"scale {scale}: {', '.join(names)}" for scale, names in sorted(by_scale.items()))
+    return f"Written by `a3cs paper` from its rows alone ({files or 'there are none yet'}). What has no row was not run."
+
+
+def _section(number: int, claim: Claim) -> str:
+    verdict, why = claim.verdict
+    heads, lines = _used([_cells(line) for comparison in claim.comparisons for line in comparison.lines])
+    games = "".join(f"{game_title(game)}: {there}. " for game, there in claim.of_games.items())
+    conclusion = f"{games}Over all: **{verdict}**{f' ({why})' if why else ''}."
+    return "\n\n".join([f"## {number}. {claim.title}", f"> {claim.words}", claim.rule, table(heads, lines), conclusion])
+
+
+def _over_all(claim: Claim) -> tuple[str, str]:
+    verdict, why = claim.verdict
+    return f"**{verdict}**", why
+
+
+def _cells(line: Line) -> list[str]:
+    game = game_title(line.game) if line.game.replace("_", "").isalnum() else line.game
+    verdict = f"{line.verdict}: {line.why}" if line.why else line.verdict
+    return [game, line.compared, line.paper, line.x, line.y, line.statistic, line.n, line.scale, verdict]
+
+
+def _used(lines: list[list[str]]) -> tuple[list[str], list[list[str]]]:
+    """The columns that have any entry."""
+    columns = [column for column in range(len(HEADS)) if any(line[column] for line in lines)]
+    return [HEADS[column] for column in columns], [[line[column] for column in columns] for line in lines]
+
+
+def _costs(rows: Sequence[Row]) -> str:
+    """What training and searching took, by game and network or scheme."""
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row["game"], row["what"]), []).append(row)
+    lines = []
+    for (game, what), those in groups.items():
+        steps, seconds = (sum(row[name] for row in those) for name in ("steps", "seconds"))
+        rate = f"{steps / seconds:,.0f}" if seconds else ""
+        lines.append([game_title(game), what, str(len(those)), f"{steps:,}", f"{seconds / 3600:.2f}", rate])
+    heads = ("Game", "Network or scheme", "Runs", "Agent steps", "Hours of one thread", "Agent steps a second")
+    return f"## What it took\n\nWithout evaluations. Two threads at a time take half of the hours.\n\n{table(heads, lines)}"
+
+
+def _origin(found: Mapping[str, Sequence[Row]]) -> str:
+    rows = [row for those in found.values() for row in those]
+    commits, machines = (sorted({row[name] for row in rows}) for name in ("commit", "machine"))
+    return f"Commits: {', '.join(commits) or 'none'}. Machines: {'; '.join(machines) or 'none'}."
