@@ -399,7 +399,7 @@ def faster_than_fa3c(results: Results) -> Claim:
         f"{quoted.FA3C_FPS:.0f} FPS).",
         f"Holds if the interval of our throughput with real memory over FA3C's quoted {quoted.FA3C_FPS:.0f} FPS lies above "
         f"{low}, does not hold if below; the other lines do not decide. Not like for like: FA3C's figure was measured on its "
-        "board, in 32-bit floating point, while it trained, with a network of its own; the paper's A3C-S was measured on a ZC706. "
+        "board, in 32-bit floating point, while it trained, with its own network; the paper's A3C-S was measured on a ZC706. "
         "Ours is simulated, 16-bit inference alone, and throughput needs frames of several games in flight: one agent that waits "
         "for its action sees the closed-loop FPS.",
         [

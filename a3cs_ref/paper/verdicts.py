@@ -223,7 +223,7 @@ def conclude(compared: str, games: Sequence[Measured], rule: Rule, counted: bool
         lines = [Line("", compared, UNSHOWN, "not run")]
     if len(games) > 1:
         where = f"{'all' if len(samples) == len(games) else f'{len(samples)} of'} {len(games)} games"
-        nothing = Line(where, compared, UNSHOWN, f"fewer than {FEWEST} runs that compare on every game")
+        nothing = Line(where, compared, UNSHOWN, f"no game has {FEWEST} runs that compare")
         lines.append(_judged(where, compared, rule, rule.estimate(*samples)) if samples else nothing)
     return Comparison(lines, counted)
 
