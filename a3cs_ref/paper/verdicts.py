@@ -262,7 +262,7 @@ def _unlike(rows: Sequence[Row]) -> str:
     for name in ALIKE:
         values = sorted({row[name] for row in rows if row.get(name)})
         if len(values) > 1:
-            return f"{name} differ: {', '.join(f'{value:,}' if isinstance(value, int) else value for value in values)}"
+            return f"different {name}: {', '.join(f'{value:,}' if isinstance(value, int) else value for value in values)}"
     return ""
 
 

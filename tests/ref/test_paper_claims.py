@@ -1,0 +1,223 @@
+"""Claims: each verdict is reached from made-up runs, in both directions, and none is given on too little."""
+
+import pytest
+from run_rows import cost, hardware, search, training, write
+
+from a3cs_hw.files import UserError
+from a3cs_ref.paper import claims
+from a3cs_ref.paper.claims import CLAIMS, Results, claims_page
+from a3cs_ref.paper.verdicts import FAILS, HOLDS, UNSHOWN
+
+pytest.importorskip("scipy")
+
+COUNTS = (claims.accelerator_choices, claims.agent_choices, claims.operations)
+LOW, FLAT = (0.0, 0.1, 0.0, 0.05), (0.5, 0.5, 0.5, 0.5)
+
+
+def networks(game, seed, **scores):
+    """Runs of Table I."""
+    return [training(game, seed, net, highest=score + seed / 100) for net, score in scores.items()]
+
+
+def arms(game, seed, none, policy, ac, nets=("vanilla", "resnet14")):
+    """Runs of Table II."""
+    scores = {"none": none, "policy": policy, "ac": ac}
+    return [training(game, seed, net, arm, score + seed / 100) for net in nets for arm, score in scores.items()]
+
+
+def schemes(game, seed, **scores):
+    """Searches of Fig. 2: what each scheme's evaluations were."""
+    names = {"one": "one-level", "bi": "bi-level", "direct": "direct"}
+    return [search(game, seed, names[name], [score + seed / 100 for score in those]) for name, those in scores.items()]
+
+
+def agents(game, seed, searched=3.0, random=2.0, resnet14=3.0):
+    """Training runs of Fig. 3."""
+    scores = {"searched": searched, "random": random, "resnet14": resnet14}
+    return [training(game, seed, net, "ac", score + seed / 100) for net, score in scores.items()]
+
+
+def designs(game, seed, das=1000.0, resnet14=800.0, dnnbuilder=500.0):
+    """Designs of Fig. 3, real and ideal memory."""
+    rows = []
+    for memory, gain in (("real", 1), ("ideal", 2)):
+        rows.append(hardware(game, seed, "searched", "A3C-S", memory, gain * das + seed))
+        rows.append(hardware(game, seed, "resnet14", "A3C-S", memory, gain * resnet14 + seed))
+        rows.append(hardware(game, seed, "searched", "DNNBuilder", memory, dnnbuilder and gain * dnnbuilder + seed))
+    return rows
+
+
+def fig3(game, seed, scores, speeds):
+    """Both."""
+    return agents(game, seed, **scores) + designs(game, seed, **speeds)
+
+
+RISE, SLOW = (0.1, 0.4, 0.7, 1.0), (0.1, 0.2, 0.3, 0.4)
+FAST, HALF = (0.0, 0.2, 0.4, 0.8), (0.0, 0.1, 0.3, 0.45)
+CASES = [
+    (claims.larger_networks, "table1", networks, {"vanilla": 1, "resnet14": 2, "resnet20": 3, "resnet38": 3},
+     {"vanilla": 1, "resnet14": 2, "resnet20": 3, "resnet38": 0}, {"vanilla": 1, "resnet14": 2, "resnet20": 3, "resnet38": 1}),
+    (claims.task_specific_size, "figure1", networks, {"resnet20": 2, "resnet38": 2, "resnet74": 1},
+     {"resnet20": 2, "resnet38": 2, "resnet74": 3}, {"resnet20": 2, "resnet38": 1, "resnet74": 1}),
+    (claims.distillation_helps, "table2", arms, {"none": 1, "policy": 2, "ac": 2}, {"none": 2, "policy": 1, "ac": 3},
+     {"none": 1, "policy": 1, "ac": 3}),
+    (claims.ac_distillation_is_best, "table2", arms, {"none": 1, "policy": 2, "ac": 3}, {"none": 1, "policy": 3, "ac": 2},
+     {"none": 1, "policy": 2, "ac": 2}),
+    (claims.one_level_improves, "figure2", schemes, {"one": RISE}, {"one": RISE[::-1]}, {"one": FLAT}),
+    (claims.bi_level_stays_low, "figure2", schemes, {"one": RISE, "bi": LOW}, {"one": RISE, "bi": FAST},
+     {"one": RISE, "bi": HALF}),
+    (claims.direct_stays_low, "figure2", schemes, {"one": RISE, "direct": LOW}, {"one": LOW, "direct": RISE},
+     {"one": FLAT, "direct": FLAT}),
+    (claims.at_equal_updates, "figure2", schemes, {"one": RISE, "bi": LOW}, {"one": RISE, "bi": RISE},
+     {"one": RISE, "bi": SLOW}),
+    (claims.beats_random_agents, "figure3", agents, {}, {"random": 4}, {"random": 3}),
+    (claims.faster_than_resnet14, "figure3", fig3, {"scores": {}, "speeds": {}}, {"scores": {"resnet14": 9}, "speeds": {}},
+     {"scores": {}, "speeds": {"resnet14": 1000}}),
+    (claims.das_beats_dnnbuilder, "table3", designs, {}, {"dnnbuilder": 2000}, {"dnnbuilder": None}),
+    (claims.faster_than_fa3c, "table3", designs, {"das": 1000}, {"das": 500}, {"das": 2.1 * 260 - 1}),
+    (claims.scores_above_fa3c, "table3", agents, {"searched": 341}, {"searched": 1}, {"searched": 339.99}),
+]  # fmt: skip
+
+
+def verdict(claim, folder):
+    """The verdict over all and on each game."""
+    found = claim(Results(folder))
+    return found.verdict[0], found.of_games
+
+
+@pytest.mark.parametrize(("claim", "artefact", "runs", "good", "bad", "open_"), CASES, ids=[case[0].__name__ for case in CASES])
+def test_every_verdict_is_reached(claim, artefact, runs, good, bad, open_, tmp_path):
+    """A claim cannot hold, cannot fail, or gets a verdict from what shows nothing: alike sides, two seeds, no rows."""
+    for how, wanted in ((good, HOLDS), (bad, FAILS), (open_, UNSHOWN)):
+        write(tmp_path, artefact, [row for seed in range(3) for row in runs("breakout", seed, **how)])
+        assert verdict(claim, tmp_path) == (wanted, {"breakout": wanted}), how
+    for how in (good, bad):
+        write(tmp_path, artefact, [row for seed in range(2) for row in runs("breakout", seed, **how)])
+        assert verdict(claim, tmp_path) == (UNSHOWN, {"breakout": UNSHOWN})
+        assert claim(Results(tmp_path)).verdict[1].endswith("fewer than 3 runs")
+    write(tmp_path, artefact, [])
+    assert verdict(claim, tmp_path) == (UNSHOWN, {})
+    assert claim(Results(tmp_path)).verdict[1].endswith("not run")
+
+
+def test_every_claim_is_tested_and_speaks():
+    """A claim of the list is silent, or not in the test above."""
+    assert {*COUNTS, *(case[0] for case in CASES)} == set(CLAIMS)
+    assert len(CLAIMS) == len(CASES) + len(COUNTS)
+
+
+def test_counts(tmp_path):
+    """A count differs from the paper's, or Vanilla's one stream decides."""
+    found = [claim(Results(tmp_path)) for claim in COUNTS]
+    assert [claim.verdict for claim in found] == [(HOLDS, "")] * 3
+    two, one = (comparison.lines[0] for comparison in found[2].comparisons)
+    assert (two.statistic, two.verdict, one.statistic, one.verdict) == ("13.71x", HOLDS, "16.07x", FAILS)
+    assert found[1].comparisons[0].lines[0].statistic == "282,429,536,481"
+
+
+def test_counts_can_fail(tmp_path, monkeypatch):
+    """The counts are written down, not computed."""
+    monkeypatch.setattr(claims, "OPERATORS", claims.OPERATORS[:8])
+    monkeypatch.setattr(claims, "agent_slots", lambda: ("fc",))
+    monkeypatch.setattr(claims, "CHUNKS", 1)
+    monkeypatch.setattr(claims, "ACTIONS", 100_000)
+    assert [claim(Results(tmp_path)).verdict[0] for claim in COUNTS] == [FAILS] * 3
+
+
+def test_games_are_weighed_together(tmp_path):
+    """A game with two seeds enters the verdict over all games, or one game's verdict is another's."""
+    rows = [row for seed in range(3) for row in arms("catch", seed, 1, 2, 3)]
+    rows += [row for seed in range(3) for row in arms("bricks", seed, 3, 2, 1)]
+    rows += [row for seed in range(2) for row in arms("pong", seed, 3, 2, 1)]
+    write(tmp_path, "table2", rows)
+    found = claims.ac_distillation_is_best(Results(tmp_path))
+    assert found.of_games == {"bricks": FAILS, "catch": HOLDS, "pong": UNSHOWN}
+    last = found.comparisons[0].lines[-1]
+    assert (last.game, last.statistic, last.n, last.verdict) == ("2 of 3 games", "0.50 [0.50, 0.50]", "6 and 6", UNSHOWN)
+
+
+def test_only_like_runs_are_compared(tmp_path):
+    """Runs of other lengths, teachers or MACs, or designs from other budgets, are set against each other."""
+    others = [({"steps": 2000}, "different steps: 1,000, 2,000"), ({"teacher": "another"}, "different teacher: a teacher, anot")]
+    for other, why in others:
+        rows = [row for seed in range(3) for row in agents("catch", seed)]
+        write(tmp_path, "figure3", [row | (other if row["net"] == "random" else {}) for row in rows])
+        assert why in claims.beats_random_agents(Results(tmp_path)).verdict[1]
+    write(tmp_path, "figure3", [row | ({"macs": 4_000_000} if row["net"] == "random" else {}) for row in rows])
+    assert "MACs differ by 20 %" in claims.beats_random_agents(Results(tmp_path)).verdict[1]
+    rows = [row for seed in range(3) for row in designs("catch", seed)]
+    write(tmp_path, "figure3", [row | ({"evaluations": 9} if row["accelerator"] == "DNNBuilder" else {}) for row in rows])
+    assert "different evaluations: 9, 300" in claims.das_beats_dnnbuilder(Results(tmp_path)).verdict[1]
+    write(tmp_path, "figure3", [row | {"dsp_limit": 220} for row in rows])
+    assert claims.das_beats_dnnbuilder(Results(tmp_path)).verdict[0] == UNSHOWN  # the claim is about 900 DSP
+
+
+def test_equal_updates_are_equal(tmp_path):
+    """One-level's score is taken where theta has more updates than bi-level's ever has."""
+    rows = [row for seed in range(3) for row in schemes("catch", seed, one=(0, 5, 9, 9), bi=(0, 1, 2, 4))]
+    write(tmp_path, "figure2", rows)
+    line = claims.at_equal_updates(Results(tmp_path)).comparisons[0].lines[0]
+    assert line.x.startswith("mean 5.01 ") and line.y.startswith("mean 4.01 ") and line.scale.startswith("4 updates of theta")
+
+
+def test_ratios_are_of_pairs(tmp_path):
+    """Seeds are not paired: the ratio of each pair is 2, and so is their mean, with no spread."""
+    rows = []
+    for seed, fps in enumerate((100.0, 1000.0, 10_000.0)):
+        rows += [hardware(seed=seed, fps=2 * fps), hardware(seed=seed, accelerator="DNNBuilder", fps=fps)]
+    write(tmp_path, "table3", rows)
+    line = claims.das_beats_dnnbuilder(Results(tmp_path)).comparisons[0].lines[0]
+    assert (line.statistic, line.n) == ("2.00x [2.00, 2.00]", "3")
+
+
+def test_designs_that_do_not_fit_are_named(tmp_path):
+    """A seed whose DNNBuilder does not fit vanishes without a word."""
+    rows = [row for seed in range(4) for row in designs("catch", seed, dnnbuilder=None if seed == 2 else 500.0)]
+    write(tmp_path, "figure3", rows)
+    found = claims.das_beats_dnnbuilder(Results(tmp_path))
+    line = found.comparisons[0].lines[0]
+    assert found.verdict[0] == HOLDS and line.n == "3" and line.y.endswith("; 1 not fitting: 1,200 BRAM18 of 1,090")
+
+
+def test_the_same_rows_are_the_same_page(tmp_path):
+    """The page depends on the order of rows, a clock, or numbers drawn anew; a run that two files hold counts double."""
+    scores = {"vanilla": 1, "resnet14": 2, "resnet20": 3, "resnet38": 3, "resnet74": 1}
+    rows = [row for seed in range(3) for row in networks("catch", seed, **scores)]
+    write(tmp_path, "table1", rows)
+    write(tmp_path, "costs", [cost(), cost(seed=1)])
+    text = claims_page(tmp_path)
+    assert claims_page(tmp_path) == text
+    write(tmp_path, "table1", rows[::-1])
+    assert claims_page(tmp_path) == text
+    write(tmp_path, "figure1", rows)
+    assert claims_page(tmp_path).split("## 1.")[1] == text.split("## 1.")[1]
+    assert "| Catch | vanilla | 2 | 14,400 | 2.00 | 2 |" in text and "0123456789ab" in text
+
+
+def test_the_page_is_whole(tmp_path):
+    """A claim is missing, a table has a row of another width, or a cell breaks it; an empty folder has no page."""
+    text = claims_page(tmp_path)
+    assert text.count("\nOver all: **") == text.count("\n## ") == len(CLAIMS) and "there are none yet" in text
+    write(tmp_path, "table2", [row | {"teacher": "a | b"} for seed in range(3) for row in arms("catch", seed, 1, 2, 3)])
+    write(tmp_path, "figure3", [hardware(fps=None, reason="a | b \\ c", seed=seed) for seed in range(3)])
+    text = claims_page(tmp_path)
+    assert "a \\| b \\\\ c" in text
+    for block in text.split("\n\n"):
+        if block.startswith("|"):
+            widths = {line.replace("\\\\", "").replace("\\|", "").count("|") for line in block.rstrip().split("\n")}
+            assert len(widths) == 1, block
+    with pytest.raises(UserError, match="no folder of results"):
+        claims_page(tmp_path / "none")
+    (tmp_path / "table2.jsonl").write_text("{}\n")
+    with pytest.raises(UserError, match=r"table2.jsonl: not a a3cs-paper-rows file"):
+        claims_page(tmp_path)
+
+
+def test_the_page_says_what_the_paper_prints(tmp_path):
+    """The paper's figure is another game's or another network's, or stands where the paper has none."""
+    rows = [row for game in ("breakout", "catch") for row in networks(game, 0, vanilla=1, resnet14=2)]
+    write(tmp_path, "table1", rows)
+    lines = claims.larger_networks(Results(tmp_path)).comparisons[0].lines
+    papers = [("breakout", "776.5 against 523.7"), ("catch", ""), ("0 of 2 games", "")]
+    assert [(line.game, line.paper) for line in lines] == papers
+    assert "ResNet-14 above Vanilla on 15" in claims_page(tmp_path)
