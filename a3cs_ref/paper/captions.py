@@ -1,0 +1,121 @@
+"""The caption of a table or figure: at which scale, with what, how unlike the paper, and how to make it again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from a3cs_ref.paper import quoted
+from a3cs_ref.paper.names import ARTEFACTS, NETS, SCHEMES, game_title, games_of, select
+from a3cs_ref.paper.rows import Row
+
+PLANNED = {"table1": quoted.NETS, "figure1": quoted.NETS, "table2": ("vanilla", "resnet14")}  # without --nets
+SPEED = ("table3", "figure3")  # the artefacts with rows of hardware
+
+
+def caption(artefact: str, header: Mapping[str, Any], rows: list[Row]) -> str:
+    """A Markdown list. All that it says of the runs, it reads from the rows."""
+    lines = [f"Scale `{header['scale']}`. An empty cell or a missing line was not run; nothing here is an estimate."]
+    if not rows:
+        return f"- {lines[0]}\n- No run is done yet.\n"
+    lines += [line for game in games_of(artefact, rows) for line in _runs(game, rows)]
+    lines.append(_statistics(artefact))
+    lines.append(_unlike_the_paper(rows))
+    lines += _hardware(rows) if artefact in SPEED else []
+    lines.append(_quoted(artefact))
+    lines += _origin(artefact, header, rows)
+    return "".join(f"- {line}\n" for line in lines)
+
+
+def _learned(rows: list[Row]) -> list[Row]:
+    return [row for row in rows if row["row"] in ("training", "search")]
+
+
+def _runs(game: str, rows: list[Row]) -> list[str]:
+    """What was run on a game: steps, seeds, episodes and teacher, with the nets or schemes named where they differ."""
+    groups: dict[tuple[int, int], dict[str, set[Any]]] = {}
+    for row in _learned(select(rows, game=game)):
+        group = groups.setdefault((row["steps"], row["episodes"]), {"names": set(), "seeds": set(), "teachers": set()})
+        group["names"].add(NETS.get(row["net"], row["net"]) if row["row"] == "training" else SCHEMES[row["scheme"]])
+        group["seeds"].add(row["seed"])
+        group["teachers"] |= {row["teacher"]} - {""}
+    lines = []
+    for (steps, episodes), group in sorted(groups.items()):
+        who = f" ({', '.join(sorted(group['names']))})" if len(groups) > 1 else ""
+        share = f"{100 * steps / quoted.STEPS:.2g} % of the paper's {quoted.STEPS:,}"
+        teacher = f"; teacher: {', '.join(sorted(group['teachers']))}" if group["teachers"] else ""
+        seeds = f"{'seed' if len(group['seeds']) == 1 else 'seeds'} {', '.join(map(str, sorted(group['seeds'])))}"
+        what = f"{steps:,} agent steps a run ({share}), {seeds}, {episodes} episodes an evaluation{teacher}"
+        lines.append(f"{game_title(game)}{who}: {what}.")
+    return lines
+
+
+def _statistics(artefact: str) -> str:
+    spread = "95 % bootstrap interval of the mean over seeds, from three seeds on"
+    if artefact.startswith("table"):
+        return f"Ours: the mean over seeds of a run's highest evaluation / of its last one; n seeds; in brackets the {spread}."
+    if artefact == "figure3":
+        what = "A mark is the mean over seeds of FPS and of a run's highest evaluation"
+        return f"{what}, its bars the {spread}; with fewer, a mark for each seed."
+    return f"A line with a shade is the mean over seeds and the {spread}; with fewer, each run is a thin line of its own."
+
+
+def _unlike_the_paper(rows: list[Row]) -> str:
+    learned = _learned(rows)
+    teachers = sorted({row["teacher"] for row in learned} - {""})
+    differences = []
+    if any(row["steps"] < quoted.STEPS for row in learned):
+        differences.append("fewer agent steps")
+    if any(row["episodes"] != quoted.EPISODES for row in learned):
+        differences.append(f"not {quoted.EPISODES} episodes an evaluation")
+    if any("resnet20" not in teacher.lower().replace("-", "") for teacher in teachers):
+        differences.append(f"the teacher ({', '.join(teachers)}; the paper's is {quoted.TEACHER})")
+    differences.append("one thread a run")
+    settings = "All settings of a run are in the job.json of its key, field `job` of its row."
+    return f"Unlike the paper: {'; '.join(differences)}. {settings}"
+
+
+def _hardware(rows: list[Row]) -> list[str]:
+    designs = select(rows, row="hardware")
+    lines = []
+    for board, limit in sorted({(row["board"], row["dsp_limit"]) for row in designs}):
+        here = select(designs, board=board, dsp_limit=limit)
+        budget = sorted({row["evaluations"] for row in here if row["accelerator"] == "A3C-S"})
+        searched = f"; {' or '.join(f'{count:,}' for count in budget)} designs evaluated by a search (DAS)" if budget else ""
+        lines.append(f"FPS are simulated, on board {board} within {limit:,} DSP{searched}. Ideal memory: transfers take no time.")
+    lines.append(
+        "Throughput needs frames of several games in flight; closed loop is one agent that waits for its action. "
+        "The floor is the FPS that MACs over PEs and bytes over bandwidth allow any schedule of this design."
+    )
+    lines.append(
+        f"Not like for like: FA3C's {quoted.FA3C_FPS:.0f} FPS were measured on a board, in 32-bit floating point, and it trains "
+        "there as it plays, a network of its own; the paper's A3C-S was measured too. Ours is simulated, inference alone, 16 bit."
+    )
+    return lines
+
+
+def _quoted(artefact: str) -> str:
+    numeral, _ = ARTEFACTS[artefact]
+    if artefact.startswith("figure"):
+        return f"The paper's {numeral} is a picture without figures: nothing of it is quoted."
+    fa3c = "; FA3C's as its own paper reports them" if artefact == "table3" else ""
+    return f"The paper: its {numeral} as printed (DAC 2021), {quoted.EPISODES} episodes, no number of seeds, no interval{fa3c}."
+
+
+def _origin(artefact: str, header: Mapping[str, Any], rows: list[Row]) -> list[str]:
+    """The commands, one for all games with as many seeds and the same networks, the commits and the machines."""
+    alike: dict[tuple[int, str], list[str]] = {}
+    for game in games_of(artefact, rows):
+        here = select(rows, game=game)
+        nets = [net for net in PLANNED.get(artefact, ()) if select(here, net=net)]
+        chosen = f" --nets {' '.join(nets)}" if len(nets) < len(PLANNED.get(artefact, ())) else ""
+        alike.setdefault((len({row["seed"] for row in here}), chosen), []).append(game)
+    commands = [
+        f"`a3cs paper {artefact} --scale {header['scale']} --games {' '.join(games)} --seeds {seeds}{nets} --out DIR`"
+        for (seeds, nets), games in sorted(alike.items())
+    ]
+    commits, machines = (sorted({row[field] for row in rows}) for field in ("commit", "machine"))
+    return [
+        f"Made by {', '.join(commands)}; drawn again from its rows by `a3cs paper {artefact} --from DIR --out AGAIN`.",
+        f"Commit {', '.join(commits)}; machine: {'; '.join(machines)}.",
+    ]

@@ -1,0 +1,60 @@
+"""How tables, figures and captions name things, in which order, and how they write a figure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from a3cs_ref.paper import quoted
+from a3cs_ref.paper.rows import Row
+from a3cs_ref.rl.games import GAMES
+
+ARTEFACTS = {
+    "table1": ("Table I", "test scores of five networks"),
+    "table2": ("Table II", "test scores without distillation, with policy distillation only, with AC-distillation"),
+    "table3": ("Table III", "test scores / FPS of the searched agents on their accelerators, beside FA3C"),
+    "figure1": ("Figure 1", "test score while training five networks"),
+    "figure2": ("Figure 2", "test score while searching, of the argmax path"),
+    "figure3": ("Figure 3", "test score against FPS"),
+}
+NETS = {
+    "vanilla": "Vanilla",
+    "vanilla2": "Vanilla, two streams",
+    "resnet14": "ResNet-14",
+    "resnet20": "ResNet-20",
+    "resnet38": "ResNet-38",
+    "resnet74": "ResNet-74",
+    "searched": "searched agent",
+    "random": "random agent of equal MACs",
+}
+ARMS = {"none": "no distillation", "policy": "policy distillation only", "ac": "AC-distillation"}
+SCHEMES = {"direct": "direct NAS", "bi-level": "A3C-S: bi-level", "one-level": "A3C-S: one-level"}
+
+
+def game_title(game: str) -> str:
+    """As the paper and the emulator print it: space_invaders is SpaceInvaders."""
+    return "".join(part.capitalize() for part in game.split("_"))
+
+
+def games_of(artefact: str, rows: Iterable[Row]) -> list[str]:
+    """The games of the rows: the paper's order where it has one, then other Atari games by name, the built-in ones last."""
+    paper = quoted.GAMES.get(artefact, quoted.GAMES["table1"])
+    found = {row["game"] for row in rows}
+    others = sorted(found - set(paper), key=lambda game: (game in GAMES, game))
+    return [game for game in paper if game in found] + others
+
+
+def select(rows: Iterable[Row], **fields: Any) -> list[Row]:
+    """The rows whose fields have these values; `row` is a row's kind. A row without the field is left out."""
+    return [row for row in rows if all(name in row and row[name] == value for name, value in fields.items())]
+
+
+def number(value: float) -> str:
+    """A measured figure: no decimals from 1,000 on, one from 10 on, otherwise two."""
+    digits = 0 if abs(value) >= 1000 else 1 if abs(value) >= 10 else 2
+    return f"{round(value, digits) + 0.0:,.{digits}f}"  # + 0.0: no negative zero
+
+
+def printed(value: float) -> str:
+    """A figure of the paper, as it printed it, with thousands marked."""
+    return f"{value:,}"
