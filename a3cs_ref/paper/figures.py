@@ -1,0 +1,250 @@
+"""Figures 1, 2 and 3 from rows: a panel a game, in the style of a3cs_hw.draw, the legend below all panels."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from a3cs_hw.draw import COLOURS, INK, MARKERS, new_figure, style
+from a3cs_hw.files import UserError
+from a3cs_ref.paper import quoted
+from a3cs_ref.paper.names import ARTEFACTS, NETS, SCHEMES, game_title, games_of, select
+from a3cs_ref.paper.rows import Row
+from a3cs_ref.paper.statistics import mean_interval
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Point = tuple[float, float]
+Legend = dict[str, Any]  # label -> handle: each label once, whatever the number of panels
+
+ACROSS = 4  # panels in a row
+PANEL, TALL, LETTERS = 3.2, 2.5, 14  # inches: a panel's width and height; letters of the title an inch
+MANY = 3  # seeds from which a mean and its interval are drawn
+LONG, SHORT = 2_000_000, 10_000  # agent steps from which an axis counts millions; below which it counts them one by one
+WIDE = 8.0  # an FPS axis that spans more than this factor is logarithmic
+POINTS = 8  # markers along a line, about
+SERIES = {  # of figure 3: (agent, accelerator) -> label
+    ("searched", "A3C-S"): "searched agent, its DAS design",
+    ("searched", "DNNBuilder"): "searched agent, DNNBuilder",
+    ("resnet14", "A3C-S"): "ResNet-14, its DAS design",
+}
+
+
+def draw(artefact: str, header: Mapping[str, Any], rows: list[Row]) -> Figure:
+    """The figure of an artefact. header: line 1 of the row file; rows: the other lines.
+
+    What was not run is not drawn: without any row, the figure says so. UserError when the artefact is no figure, or without
+    matplotlib.
+    """
+    if artefact not in FIGURES:
+        raise UserError(f"'{artefact}' is no figure; use one of {', '.join(FIGURES)}")
+    kinds, draw_rows = FIGURES[artefact]
+    kept = [row for row in rows if row["row"] in kinds]
+    return draw_rows(header, kept) if kept else _nothing(artefact, header)
+
+
+@style()
+def _figure1(header: Mapping[str, Any], rows: list[Row]) -> Figure:
+    """Score against agent steps while training: a line a network."""
+    figure, panels = _panels(games_of("figure1", rows))
+    legend: Legend = {}
+    for game, panel in panels.items():
+        for look, net in enumerate(quoted.NETS):
+            curves = [row["curve"] for row in select(rows, game=game, net=net)]
+            _curves(panel, legend, NETS[net], look, [[(step, score) for step, score in curve] for curve in curves])
+        panel.set_title(game_title(game))
+        _step_axis(panel, max(row["steps"] for row in select(rows, game=game)))
+        panel.set_ylabel("test score")
+    _frame(figure, legend, "figure1", header, rows)
+    return figure
+
+
+@style()
+def _figure2(header: Mapping[str, Any], rows: list[Row]) -> Figure:
+    """Score of the argmax path while searching: a line a scheme, over agent steps and over theta updates."""
+    games = games_of("figure2", rows)
+    figure, axes = new_figure(2 * 3.9, 1.2 + TALL * len(games), len(games), 2, squeeze=False, sharey="row")
+    legend: Legend = {}
+    for game, (by_steps, by_updates) in zip(games, axes, strict=True):
+        for look, (scheme, label) in enumerate(SCHEMES.items()):
+            curves = [row["curve"] for row in select(rows, game=game, scheme=scheme)]
+            _curves(by_steps, legend, label, look, [[(step, score) for step, _, score in curve] for curve in curves])
+            _curves(by_updates, legend, label, look, [[(update, score) for _, update, score in curve] for curve in curves])
+        _step_axis(by_steps, max(row["steps"] for row in select(rows, game=game)))
+        by_updates.set_xlabel("updates of theta")
+        by_updates.xaxis.set_major_formatter("{x:,.0f}")
+        by_updates.set_xlim(left=0)
+        by_updates.tick_params(labelleft=True)
+        for panel in (by_steps, by_updates):
+            panel.set_title(game_title(game))
+        by_steps.set_ylabel("test score, argmax path")
+    _frame(figure, legend, "figure2", header, rows)
+    return figure
+
+
+@style()
+def _figure3(header: Mapping[str, Any], rows: list[Row]) -> Figure:
+    """Score against throughput: agents on accelerators, filled with real memory, hollow with ideal memory."""
+    runs, designs = select(rows, row="training"), select(rows, row="hardware")
+    figure, panels = _panels(games_of("figure3", rows))
+    legend: Legend = {}
+    for game, panel in panels.items():
+        seen: list[float] = []
+        for look, ((agent, accelerator), label) in enumerate(SERIES.items()):
+            scores = {row["seed"]: row["highest"] for row in select(runs, game=game, net=agent)}
+            for memory in ("real", "ideal"):
+                here = select(designs, game=game, agent=agent, accelerator=accelerator, memory=memory)
+                speeds = {row["seed"]: row["throughput_fps"] for row in here if row["throughput_fps"] is not None}
+                if speeds and scores:
+                    seen += _marks(panel, look, speeds, scores, memory == "real")
+                    legend[label] = _proxy(look, COLOURS[look])
+        if seen:
+            legend["hollow: ideal memory"] = _proxy(0, INK, hollow=True)
+        _reference(panel, legend, [row["highest"] for row in select(runs, game=game, net="random")])
+        _fps_axis(panel, seen)
+        panel.set_title(game_title(game))
+        panel.set_title(_refused(select(designs, game=game)), loc="right", size=7)
+        panel.set_ylabel("test score, highest")
+    _frame(figure, legend, "figure3", header, rows)
+    return figure
+
+
+@style()
+def _nothing(artefact: str, header: Mapping[str, Any]) -> Figure:
+    """The figure before anything was run."""
+    figure, axes = new_figure(1.7 * PANEL, 1.2 * TALL)
+    axes.axis("off")
+    axes.text(0.5, 0.5, "no run is done yet", ha="center", va="center", transform=axes.transAxes)
+    _frame(figure, {}, artefact, header, [])
+    return figure
+
+
+def _panels(games: Sequence[str]) -> tuple[Figure, dict[str, Axes]]:
+    """A panel a game, up to four in a row; a panel that stands alone is larger."""
+    across = min(ACROSS, len(games)) if len(games) != 4 else 2
+    down = -(-len(games) // across)
+    width, height = (PANEL, TALL) if len(games) > 1 else (1.7 * PANEL, 1.2 * TALL)
+    figure, axes = new_figure(width * across, 1.3 + height * down, down, across, squeeze=False)
+    for spare in list(axes.flat)[len(games) :]:
+        spare.axis("off")
+    return figure, dict(zip(games, axes.flat, strict=False))
+
+
+def _curves(panel: Axes, legend: Legend, label: str, look: int, runs: list[list[Point]]) -> None:
+    """From three runs on their mean where all were evaluated, its interval shaded; otherwise each run, thin."""
+    colour, marker = COLOURS[look], MARKERS[look]
+    lines, width = [tuple(zip(*run, strict=True)) for run in runs], 0.8
+    shared = sorted(set.intersection(*({x for x, _ in run} for run in runs))) if len(runs) >= MANY else []
+    if shared:
+        scores = [dict(run) for run in runs]
+        means, intervals = zip(*(mean_interval([run[x] for run in scores]) for x in shared), strict=True)
+        panel.fill_between(shared, *zip(*intervals, strict=True), color=colour, alpha=0.18, linewidth=0)
+        lines, width = [(tuple(shared), means)], 1.6
+    for xs, ys in lines:
+        every = max(1, len(xs) // POINTS)
+        drawn = {"color": colour, "marker": marker, "markersize": 3.5, "markevery": every, "linewidth": width}
+        (legend[label],) = panel.plot(xs, ys, **drawn)
+
+
+def _marks(panel: Axes, look: int, speeds: Mapping[int, float], scores: Mapping[int, float], filled: bool) -> list[float]:
+    """(FPS, score) of an agent on an accelerator, both by seed: the mean with error bars, or a mark a seed. The FPS drawn."""
+    bars: dict[str, Any] = {}
+    if max(len(speeds), len(scores)) >= MANY:
+        (x, across), (y, along) = mean_interval(list(speeds.values())), mean_interval(list(scores.values()))
+        places = [(x, y)]
+        bars |= {"xerr": _reach(x, across)} if across else {}
+        bars |= {"yerr": _reach(y, along)} if along else {}
+    else:
+        places = [(speeds[seed], scores[seed]) for seed in sorted(set(speeds) & set(scores))]
+    face = COLOURS[look] if filled else "white"
+    for x, y in places:
+        drawn = {"color": COLOURS[look], "markerfacecolor": face, "markersize": 7, "elinewidth": 1, "capsize": 2}
+        panel.errorbar(x, y, fmt=MARKERS[look], linestyle="none", **drawn, **bars)
+    return [x for x, _ in places]
+
+
+def _reach(mean: float, interval: tuple[float, float]) -> list[list[float]]:
+    """How far a bar reaches to either side; equal runs leave a rounding error, which has no length."""
+    return [[max(0.0, mean - interval[0])], [max(0.0, interval[1] - mean)]]
+
+
+def _proxy(look: int, colour: str, hollow: bool = False) -> Any:
+    """A mark for the legend."""
+    from matplotlib.lines import Line2D
+
+    face = "white" if hollow else colour
+    return Line2D([], [], color=colour, marker=MARKERS[look], markerfacecolor=face, markersize=7, linestyle="none")
+
+
+def _reference(panel: Axes, legend: Legend, scores: list[float]) -> None:
+    """The score of the random agents of equal MACs: lines, for no accelerator was searched for them."""
+    if not scores:
+        return
+    mean, interval = mean_interval(scores)
+    for score in [mean] if interval else scores:
+        legend["random agent, score alone"] = panel.axhline(score, color=INK, linestyle="--", linewidth=1)
+    if interval:
+        panel.axhspan(*interval, color=INK, alpha=0.08, linewidth=0)
+
+
+def _refused(designs: list[Row]) -> str:
+    """How many designs of each accelerator fit the board, where not all do."""
+    words = []
+    for accelerator in sorted({row["accelerator"] for row in designs}):
+        fits = [row["throughput_fps"] is not None for row in select(designs, accelerator=accelerator)]
+        words += [] if all(fits) else [f"{accelerator}: {sum(fits)} of {len(fits)} fit"]
+    return ", ".join(words)
+
+
+def _step_axis(panel: Axes, steps: int) -> None:
+    unit, words = (1e6, ", millions") if steps >= LONG else (1e3, ", thousands") if steps >= SHORT else (1, "")
+    panel.set_xlabel(f"agent steps{words}")
+    panel.xaxis.set_major_formatter(lambda x, _: f"{x / unit:,.10g}")
+    panel.set_xlim(left=0)
+
+
+def _fps_axis(panel: Axes, seen: Sequence[float]) -> None:
+    """Linear from zero, or logarithmic where the marks are far apart."""
+    panel.set_xlabel("throughput, FPS (simulated)")
+    if seen and max(seen) > WIDE * min(seen):
+        panel.set_xscale("log")
+        panel.set_xlim(min(seen) / 1.5, max(seen) * 1.5)
+    else:
+        panel.set_xlim(0, 1.15 * max(seen, default=1.0))
+    panel.xaxis.set_major_formatter("{x:,.0f}")
+    panel.margins(y=0.15)
+
+
+def _frame(figure: Figure, legend: Legend, artefact: str, header: Mapping[str, Any], rows: list[Row]) -> None:
+    """The title above, which says the scale, and the legend below all panels."""
+    numeral, what = ARTEFACTS[artefact]
+    letters = int(LETTERS * figure.get_size_inches()[0])
+    title = "; ".join([f"{numeral}: {what}. Scale {header['scale']}", *_many(artefact, rows)])
+    figure.suptitle(textwrap.fill(title, letters), x=0.01, ha="left", size=9)
+    if legend:
+        columns = min(len(legend), max(1, letters // (max(map(len, legend)) + 8)))
+        figure.legend(legend.values(), legend.keys(), loc="outside lower center", ncols=columns)
+
+
+def _many(artefact: str, rows: list[Row]) -> list[str]:
+    """Episodes and seeds, and what a line, a shade or a bar stands for."""
+    words = [f"{episodes} episodes a score" for episodes in sorted({row["episodes"] for row in rows if "episodes" in row})]
+    counts = sorted({len({row["seed"] for row in select(rows, game=game)}) for game in games_of(artefact, rows)})
+    alone = f"a {'mark' if artefact == 'figure3' else 'thin line'} for each seed"
+    if counts and counts[-1] >= MANY:
+        seeds = str(counts[-1]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+        spread = "bars" if artefact == "figure3" else "shaded"
+        words.append(f"mean over {seeds} seeds and its 95\u00a0% interval ({spread})")
+    if counts and counts[0] < MANY:
+        words.append(alone if counts[-1] < MANY else f"{alone} where there are fewer than {MANY}")
+    return words
+
+
+FIGURES: dict[str, tuple[tuple[str, ...], Callable[[Mapping[str, Any], list[Row]], Figure]]] = {
+    "figure1": (("training",), _figure1),
+    "figure2": (("search",), _figure2),
+    "figure3": (("training", "hardware"), _figure3),
+}
