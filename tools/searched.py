@@ -27,6 +27,9 @@ from a3cs_ref.search.compare import ACCELERATORS, Row, Task, agent_floor
 AGENT = "breakout-searched"
 TEACHER = "teacher-breakout-vanilla"
 ACTIONS = 4  # of Breakout
+FLOOR = """The floor is the agent's: max(MACs / the board's multipliers, bytes moved once / the board's bytes a cycle), weights
+streamed and maps through DRAM. A design that keeps weights on chip may be below it. All simulated.
+"""
 HEAD = ("agent", "accelerator", "FPS", "floor's FPS", "closed-loop FPS", "epoch, cycles", "x floor", "DSP", "BRAM18")
 
 
@@ -91,17 +94,17 @@ def page(resnet14: str, episodes: int, designs: int, command: str) -> str:
               for name, (source, greedy) in players.items()]  # fmt: skip
     about = open_source(AGENT).about
     agent = json.loads(find(AGENT).with_name(f"{AGENT}-agent.json").read_text())
-    macs = {name: count_macs(units_of(name)) for name in ("searched", "resnet14")}
-    text = [
-        "# The shipped searched agent\n", f"`{command}`\n",
-        f"`{AGENT}`: {' '.join(agent['operators'])}; {macs['searched']:,} MACs a frame (ResNet-14: {macs['resnet14']:,}), found by a "
-        f"co-search on Breakout, then trained from scratch for {about['steps']:,} agent steps with AC-distillation.\n",
-        f"## Scores, {episodes} whole games, no-op starts\n", *markdown(("agent", "actions", "mean", "standard deviation"), scores), "",
-    ]
+    macs = {name: f"{count_macs(units_of(name)):,}" for name in ("searched", "resnet14")}
+    origin = f"{macs['searched']} MACs a frame (ResNet-14: {macs['resnet14']}), found by a co-search on Breakout"
+    training = f"then trained from scratch for {about['steps']:,} agent steps with AC-distillation"
+    text = ["# The shipped searched agent\n", f"`{command}`\n"]
+    text += [f"`{AGENT}`: {' '.join(agent['operators'])}; {origin}, {training}.\n"]
+    text += [f"## Scores, {episodes} whole games, no-op starts\n"]
+    text += [*markdown(("agent", "actions", "mean", "standard deviation"), scores), ""]
     for (bits, ideal), rows in hardware(designs).items():
-        text += [f"## {bits}-bit words, {'ideal' if ideal else 'real'} memory, 900 DSP, {designs:,} designs\n", *markdown(HEAD, rows), ""]
-    text.append("The floor is the agent's: max(MACs / the board's multipliers, bytes moved once / the board's bytes a cycle), weights "
-                "streamed and maps through DRAM. A design that keeps weights on chip may be below it. All simulated.\n")  # fmt: skip
+        memory = "ideal" if ideal else "real"
+        text += [f"## {bits}-bit words, {memory} memory, 900 DSP, {designs:,} designs\n", *markdown(HEAD, rows), ""]
+    text.append(FLOOR)
     return "\n".join(text)
 
 

@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--command", required=True, help="the command that trained it, stored in the file")
     parser.add_argument("--episodes", type=int, default=30, help="episodes of the evaluation (default: 30)")
     parser.add_argument("--picture", help="PNG of the score against agent steps")
-    parser.add_argument("--search", metavar="RUN", help="the co-search whose derived agent it is: ship design and integer networks")
+    parser.add_argument("--search", metavar="RUN", help="the co-search that it was derived from: also ship its design")
     arguments = parser.parse_args()
     folder = RunFolder(arguments.run)
     header, arrays = load_checkpoint(folder.best)

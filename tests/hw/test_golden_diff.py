@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -70,7 +69,6 @@ class Row:
     found: str
     kinds: tuple
     report: object
-    seconds: float
     dump: Path
 
     @property
@@ -93,10 +91,9 @@ def table(folder, tmp_path_factory):
         got = fault.run(part, x, residual, (chunk.tm, chunk.tn, chunk.tr, chunk.tc))
         out = tmp_path_factory.mktemp("dumps") / str(number)
         write_dump(folder, fault.name, got, out)
-        begin = time.process_time()
         report = golden.diff(out, GOLDEN, group, design=design)
         found = report.first[0] if report.first else "nothing"
-        rows.append(Row(fault.what, fault.name, f"{group}/{found}", fault.kinds, report, time.process_time() - begin, out))
+        rows.append(Row(fault.what, fault.name, f"{group}/{found}", fault.kinds, report, out))
     return rows
 
 
@@ -132,11 +129,6 @@ def test_documentation_lists_every_class():
     text = (GOLDEN.parent / "docs" / "golden-diff.md").read_text()
     for fault in FAULT_CLASSES:
         assert f"| {fault.kind} | {fault.name} | {fault.meaning} |" in text, fault.name
-
-
-def test_diagnosis_is_fast(table):
-    """A diff that takes long is not used: two seconds of processor time for a unit of the suite, reading included."""
-    assert max(row.seconds for row in table) < 2
 
 
 # --- reading dumps ------------------------------------------------------------------------------------------------
