@@ -191,11 +191,11 @@ def bound_bits(part: IntegerUnit) -> int:
 def agreement(agent: ActorCritic, network: IntegerNetwork, frames: np.ndarray) -> Agreement:
     """Float against integer on frames (B, 4, 84, 84)."""
     same, delta_logit, delta_value = 0, 0.0, 0.0
-    totals = arithmetic.Counters()
+    ready, totals = arithmetic.ReadyNetwork(network), arithmetic.Counters()
     for first in range(0, len(frames), BATCH):
         batch = frames[first : first + BATCH]
         logits, values = (tensor.data for tensor in agent(batch))
-        outputs = arithmetic.run(network, batch)
+        outputs = ready.run(batch)
         integer_logits = outputs.logits * network.formats["logits"].y.lsb
         integer_values = outputs.value * network.formats["value"].y.lsb
         same += int((logits.argmax(axis=1) == outputs.actions).sum())

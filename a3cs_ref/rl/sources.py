@@ -105,7 +105,8 @@ def open_source(name: str, greedy: bool = False) -> Source:
         if "logits" not in integer.formats:
             raise UserError(f"{path}: a network without a unit 'logits' plays no game; give an agent's")
         lsb = integer.formats["logits"].y.lsb
-        policy = policy_from_logits(lambda obs: arithmetic.run(integer, obs).logits * lsb, greedy)
+        ready = arithmetic.ReadyNetwork(integer)
+        policy = policy_from_logits(lambda obs: ready.run(obs).logits * lsb, greedy)
         actions = next(unit.M for unit in integer.units if unit.name == "logits")
         return Source(path, integer.meta, integer.meta.get("game", ""), actions, policy)
     if kind == CHECKPOINT[0]:

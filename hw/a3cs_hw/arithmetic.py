@@ -1,7 +1,8 @@
 """Units on whole maps, bit-exact and fast: floating-point matrix products of integers that are too small to be rounded.
 
 A float64 holds every integer below 2**53 exactly, so a product of integer matrices is exact in it, in any order of the
-sums, as long as no partial sum can reach 2**53 (float32: 2**24). Where that cannot be promised, int64 is used.
+sums, as long as no partial sum can reach 2**53 (float32: 2**24). Where that cannot be promised, int64 is used. Where Numba
+is installed, units on 16-bit words run in integer_kernels.py instead.
 Maps are (B, channels, rows, columns), B frames, in the narrowest integer type that holds their format.
 """
 
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from a3cs_hw import fixed
+from a3cs_hw import fixed, packed
 from a3cs_hw.files import UserError
 from a3cs_hw.fixed import Format
 from a3cs_hw.network import IntegerNetwork, IntegerUnit
@@ -57,22 +58,35 @@ class Outputs:
         return self.logits.argmax(axis=1)
 
 
+class ReadyNetwork:
+    """A network whose units are made ready once, to run any number of times; later changes to its arrays do not reach it."""
+
+    def __init__(self, network: IntegerNetwork):
+        self.network = network
+        self.units = [ReadyUnit(network.integer_unit(unit)) for unit in network.units]
+
+    def run(self, frames: np.ndarray, keep: bool = False) -> Outputs:
+        """The whole network on frames (B, channels, rows, columns). keep: return every unit's map, not the outputs alone."""
+        network, frames = self.network, check_frames(self.network, frames)
+        wanted = {unit.name for unit in network.units} if keep else set(network.outputs())
+        last_reader = {source: unit.name for unit in network.units for source in (unit.input, unit.residual)}
+        outputs = Outputs()
+        live: dict[str, np.ndarray] = {FRAMES: frames}
+        for ready in self.units:
+            unit = ready.part.unit
+            x, residual = live[unit.input], live[unit.residual] if unit.residual else None
+            live[unit.name], outputs.counters[unit.name] = ready.compute(x, residual)
+            if unit.name in wanted:
+                outputs.maps[unit.name] = live[unit.name]
+            for source in (unit.input, unit.residual):
+                if last_reader.get(source) == unit.name:
+                    live.pop(source, None)
+        return outputs
+
+
 def run(network: IntegerNetwork, frames: np.ndarray, keep: bool = False) -> Outputs:
-    """The whole network on frames (B, channels, rows, columns). keep: return every unit's map, not the outputs alone."""
-    frames = check_frames(network, frames)
-    wanted = {unit.name for unit in network.units} if keep else set(network.outputs())
-    last_reader = {source: unit.name for unit in network.units for source in (unit.input, unit.residual)}
-    outputs = Outputs()
-    live: dict[str, np.ndarray] = {FRAMES: frames}
-    for unit in network.units:
-        x, residual = live[unit.input], live[unit.residual] if unit.residual else None
-        live[unit.name], outputs.counters[unit.name] = run_unit(network, unit, x, residual)
-        if unit.name in wanted:
-            outputs.maps[unit.name] = live[unit.name]
-        for source in (unit.input, unit.residual):
-            if last_reader.get(source) == unit.name:
-                live.pop(source, None)
-    return outputs
+    """ReadyNetwork(network).run(frames, keep): for one run, or after changes to the network."""
+    return ReadyNetwork(network).run(frames, keep)
 
 
 def check_frames(network: IntegerNetwork, frames: np.ndarray) -> np.ndarray:
@@ -97,26 +111,100 @@ def compute(part: IntegerUnit, x: np.ndarray, residual: np.ndarray | None = None
 
     x: integers (B, N, H, W); an fc reads (B, ...) flattened in the order C, H, W. residual: integers (B, M, R, C).
     """
-    return write_back(part, exact_sums(part, x, residual))
+    return ReadyUnit(part).compute(x, residual)
 
 
 def exact_sums(part: IntegerUnit, x: np.ndarray, residual: np.ndarray | None = None) -> np.ndarray:
     """Products, bias and residual added up, before anything is wrapped: int64 (B, M, R, C). x, residual: as in `compute`."""
-    unit = part.unit
-    x = x.reshape(len(x), unit.N, unit.H, unit.W)
-    _check_range(x, part.x, f"unit {unit.name!r}: x")
-    kind = exact_dtype(part)
-    products = _depthwise(unit, part.weights, x, kind) if unit.kind == "depthwise" else _conv(unit, part.weights, x, kind)
-    exact = products.astype(np.int64, copy=False)  # (B, M, R, C)
-    exact += part.bias[:, None, None]
-    if residual is not None and part.r is not None:
+    ready = ReadyUnit(part, native=False)
+    return ready.exact_sums(*ready.checked(x, residual))
+
+
+class ReadyUnit:
+    """A unit made ready to run any number of times: weights cast once, and what its formats promise worked out.
+
+    Compiled code runs it where Numba is installed and can be exact, NumPy otherwise (always, if `native` is False): the
+    same words and counters.
+    """
+
+    def __init__(self, part: IntegerUnit, native: bool = True):
+        self.part = part
+        self.quick = plain_write_back(part)
+        self.packed = packed.pack(part) if native and self.quick else None
+        self.dense = None
+        if native and part.unit.kind == "fc" and packed.short(part) and (kernels := packed.kernels()):
+            self.dense = kernels.dense
+        self.kind = np.dtype(np.int16) if self.dense else exact_dtype(part)
+        self.weights = part.weights[:0] if self.packed else part.weights.astype(self.kind)
+        self.bias = part.bias[:, None, None].copy()
+
+    def compute(self, x: np.ndarray, residual: np.ndarray | None = None) -> tuple[np.ndarray, Counters]:
+        """As the function `compute`."""
+        x, residual = self.checked(x, residual)
+        if self.packed:
+            y, lowest, highest, saturations = self.packed.run(x, residual)
+            return y, Counters(0, saturations, fixed.signed_bits(lowest, highest))
+        if self.quick and not self.dense:
+            return self._write_back(self._products(x), residual)
+        return write_back(self.part, self.exact_sums(x, residual))
+
+    def checked(self, x: np.ndarray, residual: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
+        """x as (B, N, H, W) and the residual as (B, M, R, C); UserError when a word does not fit its format."""
+        part, unit = self.part, self.part.unit
+        x = x.reshape(len(x), unit.N, unit.H, unit.W)
+        _check_range(x, part.x, f"unit {unit.name!r}: x")
+        if residual is None or part.r is None:
+            return x, None
         _check_range(residual, part.r, f"unit {unit.name!r}: residual")
-        exact += residual.reshape(exact.shape).astype(np.int64) << part.residual_shift
-    return exact
+        return x, residual.reshape(len(x), unit.M, unit.R, unit.C)
+
+    def _products(self, x: np.ndarray) -> np.ndarray:
+        """Sums of products (B, M, R, C) in the type of the weights, int64 from compiled code."""
+        unit = self.part.unit
+        if self.dense:
+            sums = np.empty((len(x), unit.M), np.int64)
+            self.dense(np.ascontiguousarray(x.reshape(len(x), -1), np.int16), self.weights, sums)
+            return sums[:, :, None, None]
+        return (_depthwise if unit.kind == "depthwise" else _conv)(unit, self.weights, x, self.kind)
+
+    def exact_sums(self, x: np.ndarray, residual: np.ndarray | None) -> np.ndarray:
+        """As the function `exact_sums`, on checked words."""
+        exact = self._products(x).astype(np.int64, copy=False)
+        exact += self.bias
+        if residual is not None:
+            exact += residual.astype(np.int64) << self.part.residual_shift
+        return exact
+
+    def _write_back(self, products: np.ndarray, residual: np.ndarray | None) -> tuple[np.ndarray, Counters]:
+        """`write_back` of a plain one, in float64: floor((sum + half) / 2**shift), where nothing is rounded or wraps."""
+        part = self.part
+        sums = products.astype(np.float64, copy=False)
+        sums += self.bias
+        if residual is not None:
+            sums += residual.astype(np.float64) * float(1 << part.residual_shift)
+        lowest, highest = int(sums.min()), int(sums.max())
+        half = 1 << part.shift >> 1
+        sums += half
+        sums *= 2.0**-part.shift
+        rounded = np.floor(sums, out=sums)
+        counters = Counters(widest_accumulator=fixed.signed_bits(lowest, highest))
+        if (lowest + half) >> part.shift < part.y.min or (highest + half) >> part.shift > part.y.max:
+            counters.saturations = fixed.out_of_range(rounded, part.y)
+        low = 0 if part.unit.relu else part.y.min
+        return np.clip(rounded, low, part.y.max, out=rounded).astype(part.y.dtype), counters
+
+
+def plain_write_back(part: IntegerUnit) -> bool:
+    """Whether write-back is the usual one and exact in float64: AP_RND, AP_SAT, no sum that wraps or passes 2**53."""
+    formats, bound = part.formats, part.bound()
+    fits = bound < 1 << (formats.acc_bits - 1) and bound + (1 << part.shift) < 1 << 53
+    return fits and (formats.rounding, formats.overflow) == ("AP_RND", "AP_SAT")
 
 
 def _check_range(words: np.ndarray, words_format: Format, where: str) -> None:
     """UserError unless every word fits the format: on that rest the bounds of exact_dtype and IntegerUnit.validate."""
+    if words.dtype.itemsize * 8 == words_format.bits and (words.dtype.kind == "i") == words_format.signed:
+        return  # the type holds nothing else
     limits = np.iinfo(words.dtype)
     if limits.min < words_format.min and int(words.min()) < words_format.min:
         raise UserError(f"{where} holds {words.min()}, below {words_format}")
@@ -139,8 +227,8 @@ def exact_dtype(part: IntegerUnit) -> np.dtype:
 
 
 def _conv(unit: Unit, weights: np.ndarray, x: np.ndarray, kind: np.dtype) -> np.ndarray:
-    """Sums of products of a conv or fc: (M, N K K) @ (N K K, R C) for every frame."""
-    flat = weights.reshape(unit.M, -1).astype(kind)  # (M, N K K)
+    """Sums of products of a conv or fc: (M, N K K) @ (N K K, R C) for every frame; weights are of `kind`."""
+    flat = weights.reshape(unit.M, -1)  # (M, N K K)
     if unit.kind == "fc":
         return (x.reshape(len(x), -1).astype(kind) @ flat.T)[:, :, None, None]
     result = np.empty((len(x), unit.M, unit.R * unit.C), kind)
@@ -164,14 +252,13 @@ def _columns(unit: Unit, x: np.ndarray, kind: np.dtype) -> np.ndarray:
 
 
 def _depthwise(unit: Unit, weights: np.ndarray, x: np.ndarray, kind: np.dtype) -> np.ndarray:
-    """Sums of products of a depthwise unit, tap by tap: (B, M, R, C)."""
+    """Sums of products of a depthwise unit, tap by tap: (B, M, R, C); weights (M, 1, K, K) are of `kind`."""
     padded = _pad(unit, x, kind)
-    filters = weights.astype(kind)  # (M, 1, K, K)
     total: np.ndarray = np.zeros((len(x), unit.M, unit.R, unit.C), kind)
     product = np.empty_like(total)
     for ky in range(unit.K):
         for kx in range(unit.K):
-            np.multiply(_tap(unit, padded, ky, kx), filters[:, :, ky, kx, None], out=product)
+            np.multiply(_tap(unit, padded, ky, kx), weights[:, :, ky, kx, None], out=product)
             total += product
     return total
 
