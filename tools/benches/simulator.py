@@ -2,8 +2,8 @@
 
 Ours: one frame through ResNet-14 with random weights, and through the distinct units of a derived agent. APyTypes has no
 convolution over channels, so it gets the unit's columns ready-made and multiplies, adds the bias, rounds and saturates; ours
-packs its words too; on every side weights are made ready before the clock starts. The C++ is plain loops on Xilinx's ap_fixed, g++ -O3. A peer's results must equal ours, bit for bit, or
-the benchmark fails.
+packs its words too. The C++ is plain loops on Xilinx's ap_fixed, g++ -O3. On every side the weights are made ready before the
+clock starts. A peer's results must equal ours, bit for bit, or the benchmark fails.
 """
 
 from __future__ import annotations
