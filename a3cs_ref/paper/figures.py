@@ -207,15 +207,20 @@ def _step_axis(panel: Axes, steps: int) -> None:
 
 
 def _fps_axis(panel: Axes, seen: Sequence[float]) -> None:
-    """Linear from zero, or logarithmic where the marks are far apart."""
+    """Linear from zero, or logarithmic where the marks are far apart; without marks, no numbers."""
+    from matplotlib.ticker import LogLocator
+
     panel.set_xlabel("throughput, FPS (simulated)")
-    if seen and max(seen) > WIDE * min(seen):
+    panel.margins(y=0.15)
+    if not seen:
+        panel.set_xticks([])
+    elif max(seen) > WIDE * min(seen):
         panel.set_xscale("log")
         panel.set_xlim(min(seen) / 1.5, max(seen) * 1.5)
+        panel.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
     else:
-        panel.set_xlim(0, 1.15 * max(seen, default=1.0))
+        panel.set_xlim(0, 1.15 * max(seen))
     panel.xaxis.set_major_formatter("{x:,.0f}")
-    panel.margins(y=0.15)
 
 
 def _frame(figure: Figure, legend: Legend, artefact: str, header: Mapping[str, Any], rows: list[Row]) -> None:

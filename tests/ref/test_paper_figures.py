@@ -159,6 +159,7 @@ def test_a_design_that_does_not_fit_has_no_mark_but_a_word():
     (panel,) = panels(drawn("figure3", rows))
     assert marks(panel) == []
     assert panel.get_title(loc="right") == "DNNBuilder: 0 of 1 fit"
+    assert len(panel.get_xticks()) == 0
 
 
 def test_far_apart_speeds_have_a_logarithmic_axis():
@@ -168,6 +169,7 @@ def test_far_apart_speeds_have_a_logarithmic_axis():
     (panel,) = panels(figure := drawn("figure3", rows))
     assert panel.get_xscale() == "log"
     assert panel.get_xlim()[0] < 300 and panel.get_xlim()[1] > 9000
+    assert {300, 1000, 3000, 10_000} <= {round(place) for place in panel.get_xticks()}
     check_layout(figure)
 
 

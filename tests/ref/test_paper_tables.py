@@ -172,7 +172,7 @@ def test_table3_says_what_is_not_like_for_like():
 
 def test_the_same_rows_are_the_same_bytes():
     """A table redrawn elsewhere would differ: another process orders sets of names in another way."""
-    code = "import sys, json; from a3cs_ref.paper.tables import table_text as text; print(*(text(*t) for t in json.load(sys.stdin)))"
+    code = "import sys, json; from a3cs_ref.paper.tables import table_text as t; print(*(t(*d) for d in json.load(sys.stdin)))"
     documents = []
     for table in TABLES:
         rows = enumerate(rows_of(table, ("breakout", "beam_rider", "catch"), 3))
@@ -182,8 +182,8 @@ def test_the_same_rows_are_the_same_bytes():
     for seed in ("1", "2"):
         env = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)}
         child = [sys.executable, "-c", code]
-        answer = subprocess.run(child, input=json.dumps(documents), env=env, capture_output=True, text=True, check=True)
-        texts.append(answer.stdout)
+        done = subprocess.run(child, input=json.dumps(documents), env=env, stdout=subprocess.PIPE, text=True, check=True)
+        texts.append(done.stdout)
     assert texts[0] == texts[1] == " ".join(table_text(*document) for document in documents) + "\n"
 
 
