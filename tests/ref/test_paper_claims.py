@@ -221,3 +221,10 @@ def test_the_page_says_what_the_paper_prints(tmp_path):
     papers = [("breakout", "776.5 against 523.7"), ("catch", ""), ("0 of 2 games", "")]
     assert [(line.game, line.paper) for line in lines] == papers
     assert "ResNet-14 above Vanilla on 15" in claims_page(tmp_path)
+
+
+def test_one_comparison_is_enough_against_a_claim(tmp_path):
+    """What was not run hides what failed: over all games, or on one."""
+    write(tmp_path, "table1", [row for seed in range(3) for row in networks("catch", seed, vanilla=2, resnet14=1)])
+    found = claims.larger_networks(Results(tmp_path))
+    assert found.verdict == (FAILS, "ResNet-14 over Vanilla") and found.of_games == {"catch": FAILS}
