@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from a3cs_hw.files import UserError
 from a3cs_ref.checkpoint import interruptible
 from a3cs_ref.paper.jobs import Job
 from a3cs_ref.paper.process import failure, found, start
@@ -23,7 +24,7 @@ def run_here(jobs: Sequence[Job], out: Path, at_once: int, show: Show) -> bool:
     waiting = [job for job in jobs if found(out, job) is None]
     done = {job.key for job in jobs} - {job.key for job in waiting}
     running: dict[subprocess.Popen, Job] = {}
-    failed: Job | None = None
+    failed: UserError | None = None
     with interruptible() as interrupt:
         try:
             while (waiting or running) and not interrupt.requested and failed is None:
@@ -40,11 +41,11 @@ def run_here(jobs: Sequence[Job], out: Path, at_once: int, show: Show) -> bool:
                         done.add(job.key)
                         show.ended(job)
                     else:
-                        failed = job
+                        failed = failure(out, job, process.returncode)
         finally:
             stop(running)
     if failed is not None:
-        raise failure(out, failed)
+        raise failed
     return not waiting and not running
 
 

@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +27,19 @@ INTERRUPTED = 130
 LAST = 300  # characters of a failed job's last line that are shown
 
 
-def start(out: Path, job: Job) -> subprocess.Popen:
+def start(out: Path, job: Job, more: Mapping[str, str] | None = None) -> subprocess.Popen:
     """Start the job's process in the results folder `out`. It ends with status 0 (done), 130 (interrupted, saved) or another.
 
-    The process lives no longer than the one that calls this: it watches its standard input, a pipe that breaks.
+    more: environment variables that it gets beside the caller's. The process lives no longer than the one that calls this: it
+    watches its standard input, a pipe that breaks.
     """
     folder = out / job.folder
     write_json(folder / "job.json", {"format": JOB[0], "version": JOB[1], **job.document})
     packages = [str(Path(module.__file__).parents[1]) for module in (a3cs_ref, a3cs_hw)]
     path = os.pathsep.join([*packages, *filter(None, [os.environ.get("PYTHONPATH")])])
     threads = {"A3CS_THREADS": str(THREADS), "OPENBLAS_NUM_THREADS": str(THREADS)}
-    environment = os.environ | threads | {"PYTHONPATH": path, "PYTHONSAFEPATH": "1"}  # the results folder is no package
+    safe = {"PYTHONPATH": path, "PYTHONSAFEPATH": "1"}  # the results folder is no package
+    environment = os.environ | dict(more or {}) | threads | safe
     with open(folder / "log.txt", "ab") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "a3cs_ref.paper.process", job.key],
@@ -51,8 +53,10 @@ def found(out: Path, job: Job) -> dict[str, Any] | None:
     return read_json(path, *RESULT) if path.exists() else None
 
 
-def failure(out: Path, job: Job) -> UserError:
-    """Why a job failed: the last line of its log."""
+def failure(out: Path, job: Job, status: int) -> UserError:
+    """Why a job failed: the last line of its log; or the signal that ended it, of which the log knows nothing."""
+    if status < 0:
+        return UserError(f"job {job.label} was ended by signal {-status} (9: memory?); run the command again: it goes on")
     path = out / job.folder / "log.txt"
     lines = path.read_text(errors="replace").split("\n") if path.exists() else []
     last = next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
