@@ -1,0 +1,179 @@
+"""Jobs beyond one machine: the same processes, started by the workers of a Dask scheduler (extra `cluster`).
+
+The folder of the results is a file system that the client and every worker see under the same path: a job's configuration, its
+checkpoints and its result go through it, only who does what goes through Dask. A task is the job's own process and a wait for
+its end. A worker that is lost takes its process with it; Dask gives the task to another worker, and the job goes on there
+from its last checkpoint.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import signal
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from a3cs_hw.files import UserError
+from a3cs_ref.checkpoint import interruptible
+from a3cs_ref.kernels import choice
+from a3cs_ref.paper.jobs import Job
+from a3cs_ref.paper.pool import POLL, stop
+from a3cs_ref.paper.process import INTERRUPTED, failure, found, start
+from a3cs_ref.paper.show import Show
+from a3cs_ref.progress import say
+
+INSTALL = "pip install 'a3cs-ref[cluster]'"
+ANSWER = 10  # seconds in which a scheduler must answer
+LOOK = 1.0  # seconds between a worker's looks at whether it should stop
+SEEN = 60  # seconds until a file that a worker wrote must be seen here; file systems between machines keep old listings a while
+LOST = (OSError, asyncio.TimeoutError)  # what Dask raises where a scheduler does not answer
+
+
+def run_there(jobs: Sequence[Job], out: Path, address: str, show: Show) -> bool:
+    """Run the jobs on the workers of the scheduler at `address`. True when all are done, False when interrupted.
+
+    What ran has saved then. Workers have this package and see the folder `out` under its path. UserError when the extra is
+    missing, when no scheduler answers or it is lost, and when a job fails; the others save and stop first.
+    """
+    out = out.resolve()
+    with _connected(address) as client, interruptible() as interrupt:
+        command = _Command(client, out, show)
+        command.submit([job for job in jobs if found(out, job) is None])
+        try:
+            while command.pending and not interrupt.requested:
+                time.sleep(POLL)
+                command.look()
+        finally:
+            command.wind_down()
+    return not command.pending
+
+
+class _Command:
+    """The jobs of one command on a scheduler: a future each, in the jobs' order of priority."""
+
+    def __init__(self, client: Any, out: Path, show: Show):
+        self.client, self.out, self.show = client, out, show
+        self.name = f"a3cs-paper-{uuid.uuid4().hex[:12]}"  # of the event that stops its tasks, and of the topic where they report
+        self.pending: dict[str, tuple[Job, Any]] = {}
+        self.begun: queue.SimpleQueue[str] = queue.SimpleQueue()  # filled by Dask's thread
+        client.subscribe_topic(self.name, lambda event: self.begun.put(event[1]))
+
+    def submit(self, jobs: Sequence[Job]) -> None:
+        """Hand the jobs over. A failed job is not tried again; one whose worker is lost is, as often as the scheduler allows."""
+        kernels = {"A3CS_KERNELS": choice()}
+        for place, job in enumerate(jobs):
+            needs = [self.pending[need.key][1] for need in job.needs if need.key in self.pending]
+            future = self.client.submit(
+                work, job, str(self.out), self.name, kernels, needs, key=f"{job.key}-{self.name}", priority=-place, retries=0
+            )
+            self.pending[job.key] = (job, future)
+        if jobs and not self.client.ncores():
+            say(f"the scheduler has no workers yet; jobs wait for: dask worker {self.client.scheduler.address}")
+
+    def look(self) -> None:
+        """Show what has begun and what has ended. UserError for a job that failed."""
+        begun = [self.begun.get() for _ in range(self.begun.qsize())]  # before what ended: a student begins after its teacher
+        for job, future in list(self.pending.values()):
+            if future.done():
+                self._check(job, future)
+                del self.pending[job.key]
+                if job.key not in self.show.running:  # it began and ended since the last look
+                    self.show.began(job)
+                self.show.ended(job)
+        for key in begun:
+            if key in self.show.running:
+                say(f"again    {self.show.running[key][0].label}, from its last checkpoint: its worker was lost")
+            elif key in self.pending:
+                self.show.began(self.pending[key][0])
+        self.show.progress(self.out)
+
+    def _check(self, job: Job, future: Any) -> None:
+        """UserError unless the job was done, and its result can be seen from here."""
+        if future.status in ("cancelled", "lost"):
+            raise UserError("the scheduler was lost; start it and its workers, then run the command again: it goes on from here")
+        error = future.exception()
+        if isinstance(error, UserError):
+            raise error
+        if error is not None:
+            lines = [line for line in str(error).splitlines() if line.strip()] or ["no message"]
+            raise UserError(f"job {job.label} failed on a worker: {type(error).__name__}: {lines[0]}; see the worker's own log")
+        deadline = time.monotonic() + SEEN
+        while found(self.out, job) is None:
+            if time.monotonic() > deadline:
+                raise UserError(f"job {job.label} is done, but {self.out} has no result of it: workers must see this very folder")
+            time.sleep(POLL)
+
+    def wind_down(self) -> None:
+        """Let what runs save and stop, and forget the rest. Without a scheduler its workers end, and their jobs with them."""
+        if not self.pending:
+            return
+        from distributed import Event
+
+        ours = {future.key for _, future in self.pending.values()}
+        with contextlib.suppress(*LOST):
+            stopped = Event(self.name, self.client)
+            stopped.set()
+            while any(key in ours for keys in self.client.processing().values() for key in keys):
+                time.sleep(POLL)
+            self.client.cancel([future for _, future in self.pending.values()])
+            stopped.clear()
+
+
+def work(job: Job, out: str, name: str, environment: dict[str, str], needs: list[bool]) -> bool:
+    """The task, on a worker: the job's process from start to end. False if the command was stopped first (what ran has saved).
+
+    needs: the results of the tasks before it, unused: Dask orders tasks by them. UserError when the job fails.
+    """
+    from distributed import Event, Reschedule, get_worker
+
+    stopped = Event(name)
+    if stopped.is_set():
+        return False
+    if not Path(out).is_dir():
+        raise UserError(f"job {job.label}: worker {get_worker().address} has no folder {out}; all must see --out under one path")
+    get_worker().log_event(name, job.key)
+    process = start(Path(out), job, environment)
+    try:
+        while process.poll() is None and not stopped.is_set():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(LOOK)
+    finally:
+        stop([process])
+    if process.returncode in (INTERRUPTED, -signal.SIGTERM):
+        if stopped.is_set():
+            return False
+        raise Reschedule  # the machine is going down: the job goes on elsewhere
+    if process.returncode != 0:
+        raise failure(Path(out), job, process.returncode)
+    return True
+
+
+@contextlib.contextmanager
+def _connected(address: str) -> Iterator[Any]:
+    """A client of the scheduler. UserError if Dask is not installed or nobody answers in time."""
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise UserError(f"--scheduler needs Dask: {INSTALL}") from error
+    try:
+        asyncio.run(_greet(address))
+        client = Client(address, timeout=ANSWER, set_as_default=False)
+    except Exception as error:  # a stranger's port may answer anything
+        line = f"--scheduler {address}: no Dask scheduler answers there within {ANSWER} s; start one: dask scheduler"
+        raise UserError(line) from error
+    with client:
+        yield client
+
+
+async def _greet(address: str) -> None:
+    """Shake hands with a scheduler, in time: a Client waits for ever at a port that takes connections and says nothing."""
+    from distributed.comm import connect
+
+    comm = await asyncio.wait_for(connect(address, timeout=ANSWER), ANSWER)
+    await comm.close()
