@@ -55,7 +55,7 @@ def run(request: Request, out: Path, at_once: int | None, scheduler: str | None,
     if begun and not resume:
         raise UserError(f"{out} holds unfinished runs ({begun[0].label}); go on with --resume or choose another --out")
     at_once = at_once or available()
-    announce(jobs, out, at_once)
+    announce(jobs, out, None if scheduler else at_once)
     with Show(len(jobs), sum(found(out, job) is not None for job in jobs)) as show:
         if scheduler:
             from a3cs_ref.paper.cluster import run_there
@@ -67,22 +67,24 @@ def run(request: Request, out: Path, at_once: int | None, scheduler: str | None,
     return finished
 
 
-def announce(jobs: Sequence[Job], out: Path, at_once: int) -> None:
-    """Say which jobs are to be done, their agent steps and how long they should take."""
+def announce(jobs: Sequence[Job], out: Path, at_once: int | None) -> None:
+    """Say which jobs are to be done, their agent steps and how long they should take. at_once: None on a cluster."""
     left = [job for job in jobs if found(out, job) is None]
-    rates = RATES | (here := measured(out, jobs))
-    total = sum(seconds(job, rates) for job in left) / at_once
-    where = "rates of this folder's runs" if here else "rates of another machine"
-    say(f"{len(jobs)} jobs, {len(jobs) - len(left)} done; {len(left)} to go, {sum(job.size for job in left):,} agent steps")
+    here = measured(out, jobs)
+    rates = RATES | here
+    steps = sum(job.size for job in left)
+    say(f"{len(jobs)} jobs, {len(jobs) - len(left)} done; {len(left)} to go, {steps:,} agent steps")
     kinds: dict[str, list[Job]] = {}
     for job in left:
         kinds.setdefault(kind_of(job), []).append(job)
     for kind, those in kinds.items():
         if those[0].size:
-            steps = sum(job.size for job in those)
-            say(f"  {len(those):3} x {kind}: {steps:,} agent steps, {rates[kind]:.0f} a second")
+            say(f"  {len(those):3} x {kind}: {sum(job.size for job in those):,} agent steps, {rates[kind]:.0f} a second")
     if left:
-        say(f"expected: {in_words(total)}, {at_once} at a time ({where}); an interrupted command goes on where it was")
+        total = sum(seconds(job, rates) for job in left)
+        shared = f"{at_once} at a time" if at_once else "of one thread, shared among the cluster's"
+        where = "rates measured in this folder" if here else "rates of another machine"
+        say(f"expected: {in_words(total / (at_once or 1))}, {shared} ({where}); an interrupted command goes on where it was")
 
 
 def write(rows_in: Path, out: Path, artefacts: Sequence[str], page: Path) -> list[Path]:

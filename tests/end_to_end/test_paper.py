@@ -85,18 +85,26 @@ def test_the_shipped_tables(name, tmp_path):
     assert (tmp_path / "results.md").read_bytes() == (DOCS.parent / "results.md").read_bytes()
 
 
-@pytest.mark.parametrize("command", [TABLE, pytest.param(FIGURE, marks=pytest.mark.slow)], ids=["table2", "figure2"])
-def test_killed_and_resumed(command, tmp_path):
+def test_killed_and_resumed(made, tmp_path):
     """A power cut would change the results, or cost what was done."""
-    pytest.importorskip("scipy", reason="intervals need the extra `fast`")
-    name, rng = command[1], np.random.default_rng(8)
-    killed = tmp_path / "killed"
+    killed_and_resumed(TABLE, tmp_path, made)
+
+
+@pytest.mark.slow
+def test_killed_searches(tmp_path):
+    """The same of searches, which have more state."""
+    done(*FIGURE, "--out", tmp_path / "undisturbed")
+    killed_and_resumed(FIGURE, tmp_path, tmp_path / "undisturbed")
+
+
+def killed_and_resumed(command, folder, undisturbed):
+    """Three SIGKILLs at random moments, then to the end: the bytes of the undisturbed command."""
+    killed, rng = folder / "killed", np.random.default_rng(8)
     for _ in range(3):
         kill_in_the_middle(command, killed, rng)
     assert a3cs(*command, "--out", killed).status == 2  # unfinished runs are gone on with when that is asked for
     done(*command, "--out", killed, "--resume")
-    done(*command, "--out", tmp_path / "undisturbed")
-    assert contents(killed, name) == contents(tmp_path / "undisturbed", name)
+    assert contents(killed, command[1]) == contents(undisturbed, command[1])
 
 
 def kill_in_the_middle(command, out, rng):
