@@ -10,7 +10,7 @@ from a3cs_hw.draw import save_png
 from a3cs_hw.files import UserError, read_bytes, sha256, write_bytes
 from a3cs_ref.kernels.threads import available
 from a3cs_ref.paper.claims import claims_page
-from a3cs_ref.paper.collect import check_held, collect
+from a3cs_ref.paper.collect import COSTS, check_held, collect
 from a3cs_ref.paper.expected import RATES, in_words, kind_of, measured, seconds
 from a3cs_ref.paper.figures import draw
 from a3cs_ref.paper.jobs import Job, in_order
@@ -88,7 +88,10 @@ def announce(jobs: Sequence[Job], out: Path, at_once: int | None) -> None:
 
 
 def write(rows_in: Path, out: Path, artefacts: Sequence[str], page: Path) -> list[Path]:
-    """Write the table or figure of each artefact, and the page of verdicts, from the rows in `rows_in` alone."""
+    """Write the table or figure of each artefact, and the page of verdicts, from the rows in `rows_in` alone.
+
+    Elsewhere than in `rows_in` the rows come along, so that what is written can be drawn again from where it stands.
+    """
     written = []
     for artefact in artefacts:
         header, rows = read_rows(rows_in / f"{artefact}.jsonl", artefact)
@@ -99,7 +102,9 @@ def write(rows_in: Path, out: Path, artefacts: Sequence[str], page: Path) -> lis
             path = out / f"{artefact}.png"
             save_png(draw(artefact, header, rows), path)
         written.append(path)
-        if rows_in.resolve() != out.resolve():
-            write_bytes(out / f"{artefact}.jsonl", read_bytes(rows_in / f"{artefact}.jsonl"))
+    for name in (*artefacts, COSTS):
+        rows_file = rows_in / f"{name}.jsonl"
+        if rows_in.resolve() != out.resolve() and rows_file.exists():
+            write_bytes(out / rows_file.name, read_bytes(rows_file))
     write_bytes(page, claims_page(rows_in).encode())
     return [*written, page]
