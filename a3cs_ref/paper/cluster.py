@@ -96,7 +96,7 @@ class _Command:
     def _check(self, job: Job, future: Any) -> None:
         """UserError unless the job was done, and its result can be seen from here."""
         if future.status in ("cancelled", "lost"):
-            raise UserError("the scheduler was lost; start it and its workers, then run the command again: it goes on from here")
+            raise UserError("the scheduler was lost; start it and its workers, then run the command again with --resume")
         error = future.exception()
         if isinstance(error, UserError):
             raise error
@@ -150,7 +150,7 @@ def work(job: Job, out: str, name: str, environment: dict[str, str], needs: list
             return False
         raise Reschedule  # the machine is going down: the job goes on elsewhere
     if process.returncode != 0:
-        raise failure(Path(out), job, process.returncode)
+        raise failure(Path(out), job, process)
     return True
 
 

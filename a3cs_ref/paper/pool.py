@@ -41,7 +41,7 @@ def run_here(jobs: Sequence[Job], out: Path, at_once: int, show: Show) -> bool:
                         done.add(job.key)
                         show.ended(job)
                     else:
-                        failed = failure(out, job, process.returncode)
+                        failed = failure(out, job, process)
         finally:
             stop(running)
     if failed is not None:

@@ -1,8 +1,9 @@
 """A job in a process of its own: `python -m a3cs_ref.paper.process KEY`, in the folder of the results.
 
 The process reads jobs/KEY/job.json and writes jobs/KEY/result.json last: a job is done when that file is there. What it says goes
-to log.txt beside them. It stops, after saving, on SIGTERM, and at once when the process that started it is gone. Two of one
-job, one of which is on its way out, wait for each other.
+to log.txt beside them; why it failed goes to standard output too, for a full disk takes no log. It stops, after saving, on
+SIGTERM, and at once when the process that started it is gone. Two of one job, one of which is on its way out, wait for each
+other.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def start(out: Path, job: Job, more: Mapping[str, str] | None = None) -> subproc
     """Start the job's process in the results folder `out`. It ends with status 0 (done), 130 (interrupted, saved) or another.
 
     more: environment variables that it gets beside the caller's. The process lives no longer than the one that calls this: it
-    watches its standard input, a pipe that breaks.
+    watches its standard input, a pipe that breaks. UserError when the disk is full.
     """
     folder = out / job.folder
     write_json(folder / "job.json", {"format": JOB[0], "version": JOB[1], **job.document})
@@ -40,10 +41,14 @@ def start(out: Path, job: Job, more: Mapping[str, str] | None = None) -> subproc
     threads = {"A3CS_THREADS": str(THREADS), "OPENBLAS_NUM_THREADS": str(THREADS)}
     safe = {"PYTHONPATH": path, "PYTHONSAFEPATH": "1"}  # the results folder is no package
     environment = os.environ | dict(more or {}) | threads | safe
-    with open(folder / "log.txt", "ab") as log:
+    try:
+        log = open(folder / "log.txt", "ab")
+    except OSError as error:
+        raise UserError(f"cannot write {folder / 'log.txt'}: {error.strerror}; free space, go on with --resume") from error
+    with log:
         return subprocess.Popen(
             [sys.executable, "-m", "a3cs_ref.paper.process", job.key],
-            cwd=out, env=environment, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True,
+            cwd=out, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True,
         )  # fmt: skip
 
 
@@ -53,14 +58,18 @@ def found(out: Path, job: Job) -> dict[str, Any] | None:
     return read_json(path, *RESULT) if path.exists() else None
 
 
-def failure(out: Path, job: Job, status: int) -> UserError:
-    """Why a job failed: the last line of its log; or the signal that ended it, of which the log knows nothing."""
-    if status < 0:
-        return UserError(f"job {job.label} was ended by signal {-status} (9: memory?); run the command again: it goes on")
+def failure(out: Path, job: Job, process: subprocess.Popen) -> UserError:
+    """Why a job failed, whose process has ended: its last words; else its log's; or the signal, of which neither knows."""
+    again = "run the command again with --resume: it goes on from here"
+    if process.returncode < 0:
+        return UserError(f"job {job.label} was ended by signal {-process.returncode} (9: memory?); {again}")
+    if process.returncode == INTERRUPTED:
+        return UserError(f"job {job.label} was told to stop by somebody else, and has saved; {again}")
     path = out / job.folder / "log.txt"
-    lines = path.read_text(errors="replace").split("\n") if path.exists() else []
+    words = process.stdout.read().decode(errors="replace") if process.stdout else ""
+    lines = words.split("\n") + (path.read_text(errors="replace").split("\n") if path.exists() and not words else [])
     last = next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
-    return UserError(f"job {job.label} failed: {last[:LAST]}; see {path}, then run the command again: it goes on from here")
+    return UserError(f"job {job.label} failed: {last[:LAST]}; see {path}, then {again}")
 
 
 def main(key: str) -> int:
@@ -70,7 +79,7 @@ def main(key: str) -> int:
 
     threading.Thread(target=_end_with_parent, daemon=True).start()
     folder = Path("jobs") / key
-    with _alone(folder):
+    with alone(folder):
         document = read_json(folder / "job.json", *JOB)
         if (folder / "result.json").exists():
             return 0
@@ -90,20 +99,28 @@ def _end_with_parent() -> None:
 
 
 @contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Wait for an earlier process of the same job to be gone (where the system has such locks)."""
+def alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process is alone in the folder (where the system has such locks). UserError where none can be had."""
     try:
         import fcntl
     except ImportError:
         yield
         return
-    with open(folder / "lock", "wb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    path = folder / "lock"
+    with contextlib.ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            fcntl.flock(stack.enter_context(open(path, "wb")), fcntl.LOCK_EX)
+        except OSError as error:
+            raise UserError(f"cannot lock {path}: {error.strerror}; free space, or choose a place that has locks") from error
         yield
 
 
 if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1]))
-    except UserError as error:
-        sys.exit(f"a3cs: {error}")
+    except Exception as error:
+        print(error if isinstance(error, UserError) else f"{type(error).__name__}: {error}", flush=True)
+        if isinstance(error, UserError):
+            sys.exit(f"a3cs: {error}")
+        raise

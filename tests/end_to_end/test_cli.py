@@ -433,22 +433,6 @@ def test_start_up_loads_no_extra(module):
     assert module in loaded and not set(HEAVY) & set(loaded)
 
 
-@pytest.fixture
-def disk(tmp_path):
-    """A function that mounts a file system of so many KB, or gives the one that is mounted another size."""
-    place = tmp_path / "disk"
-    place.mkdir()
-
-    def mount(kilobytes, *options):
-        command = ["mount", "-t", "tmpfs", "-o", ",".join([*options, f"size={kilobytes}k"]), "tmpfs", str(place)]
-        if sys.platform != "linux" or os.geteuid() or subprocess.run(command, capture_output=True).returncode:
-            pytest.skip("a full disk is simulated with a small tmpfs, which only root may mount")
-        return place
-
-    yield mount
-    subprocess.run(["umount", str(place)], capture_output=True)
-
-
 @pytest.mark.parametrize("command", ["train", "cosearch"])
 def test_full_disk_in_a_run(command, disk, tmp_path):
     """A full disk ends a run in a traceback, or leaves half a checkpoint, or a run that cannot go on once there is room."""

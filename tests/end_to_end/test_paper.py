@@ -172,6 +172,22 @@ def test_bad_input(copy, tmp_path):
     refused("table2.jsonl line 4", *TABLE, "--out", copy)
 
 
+@pytest.mark.parametrize("room", [100, 1600])
+def test_full_disk(room, disk, made):
+    """A full disk would be a traceback or a job that said nothing, for its log is on that disk; or spoil what is there.
+
+    With less room the first checkpoint does not fit, with more the teacher's does and a later one's does not.
+    """
+    place = disk(room)
+    answer = a3cs(*TABLE, "--jobs", "2", "--out", place / "out")
+    assert answer.status == 2 and answer.out == "" and "Traceback" not in answer.err
+    *_, last = answer.err.splitlines()
+    assert last.startswith("error: ") and "No space left" in last and "--resume" in last, answer.err
+    disk(200_000, "remount")
+    done(*TABLE, "--jobs", "2", "--out", place / "out", "--resume")
+    assert contents(place / "out") == contents(made)
+
+
 def teacher_of(out):
     """The folder of the teacher's run."""
     jobs = {row["job"] for row in read_rows(out / "table2.jsonl", "table2")[1]}
