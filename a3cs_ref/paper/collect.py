@@ -13,7 +13,7 @@ from typing import Any
 from a3cs_hw.files import UserError
 from a3cs_ref.paper.jobs import Job, in_order
 from a3cs_ref.paper.plan import Entry
-from a3cs_ref.paper.process import found
+from a3cs_ref.paper.process import alone, found
 from a3cs_ref.paper.rows import PLACE, header, read_rows, write_rows
 
 Row = dict[str, Any]
@@ -22,11 +22,15 @@ SEVERAL = ("accelerator", "memory")  # a job that compares accelerators fills a 
 
 
 def collect(out: Path, scale: str, entries: Mapping[str, Sequence[Entry]]) -> None:
-    """Write OUT/ARTEFACT.jsonl for every artefact of the plan, and OUT/costs.jsonl, from the jobs that are done."""
-    for artefact, planned in entries.items():
-        _merge(out / f"{artefact}.jsonl", artefact, scale, [row for entry in planned for row in rows_of(out, entry)])
+    """Write OUT/ARTEFACT.jsonl for every artefact of the plan, and OUT/costs.jsonl, from the jobs that are done.
+
+    Two commands that end at a time take turns: neither loses the other's rows.
+    """
     jobs = in_order(entry.job for planned in entries.values() for entry in planned)
-    _merge(out / f"{COSTS}.jsonl", COSTS, scale, [row for job in jobs for row in cost_of(out, job)])
+    with alone(out):
+        for artefact, planned in entries.items():
+            _merge(out / f"{artefact}.jsonl", artefact, scale, [row for entry in planned for row in rows_of(out, entry)])
+        _merge(out / f"{COSTS}.jsonl", COSTS, scale, [row for job in jobs for row in cost_of(out, job)])
 
 
 def rows_of(out: Path, entry: Entry) -> list[Row]:
