@@ -242,7 +242,9 @@ def paper(arguments: argparse.Namespace) -> int:
     out, artefacts = Path(arguments.out), ARTEFACTS if arguments.artefact == "all" else (arguments.artefact,)
     page = Path(arguments.page or out / "results.md")
     finished = True
-    if arguments.rows is None:
+    if arguments.rows is not None:
+        command.check_redraw(arguments)
+    else:
         request = command.request_of(arguments, artefacts)
         finished = command.run(request, out, arguments.jobs, arguments.scheduler, arguments.resume)
     written = command.write(Path(arguments.rows or out), out, artefacts, page)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import importlib.util
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from a3cs_hw.draw import save_png
@@ -14,23 +15,34 @@ from a3cs_ref.paper.collect import COSTS, check_held, collect
 from a3cs_ref.paper.expected import RATES, in_words, kind_of, measured, seconds
 from a3cs_ref.paper.figures import draw
 from a3cs_ref.paper.jobs import Job, in_order
-from a3cs_ref.paper.plan import Request, Teacher, plan
+from a3cs_ref.paper.plan import Entry, Request, Teacher, plan
 from a3cs_ref.paper.pool import run_here
 from a3cs_ref.paper.process import found
 from a3cs_ref.paper.rows import read_rows
 from a3cs_ref.paper.show import Show
+from a3cs_ref.paper.statistics import FEWEST
 from a3cs_ref.paper.tables import table_text
 from a3cs_ref.progress import say
 from a3cs_ref.rl import sources
+from a3cs_ref.rl.envs import make_env
 
 
 def request_of(arguments: argparse.Namespace, artefacts: tuple[str, ...]) -> Request:
     """The request of a parsed command line. UserError on a number or a name that cannot be."""
     if arguments.jobs is not None and arguments.jobs < 1:
         raise UserError(f"--jobs {arguments.jobs}: at least 1 job runs at a time")
+    if arguments.jobs is not None and arguments.scheduler:
+        raise UserError("--jobs has no meaning with --scheduler: the cluster's workers say how many jobs run at a time")
     teacher = adopted(arguments.teacher, Path(arguments.out)) if arguments.teacher else None
     games = tuple(arguments.games) if arguments.games else None
     return Request(artefacts, arguments.scale, games, arguments.seeds, tuple(arguments.nets), teacher)
+
+
+def check_redraw(arguments: argparse.Namespace) -> None:
+    """UserError for an option of runs beside --from, which runs nothing."""
+    for name in ("games", "seeds", "nets", "teacher", "jobs", "scheduler", "resume"):
+        if getattr(arguments, name):
+            raise UserError(f"--{name} has no meaning with --from, which draws all that the rows hold; leave it out")
 
 
 def adopted(name: str, out: Path) -> Teacher:
@@ -49,6 +61,8 @@ def run(request: Request, out: Path, at_once: int | None, scheduler: str | None,
     UserError when `out` holds results of another scale, or unfinished runs that are not to be resumed.
     """
     entries = plan(request)
+    check_extras(entries)
+    check_teacher(request, entries, out)
     check_held(out, request.scale, entries)
     jobs = in_order(entry.job for planned in entries.values() for entry in planned)
     begun = [job for job in jobs if (out / job.folder / "job.json").exists() and found(out, job) is None]
@@ -67,6 +81,25 @@ def run(request: Request, out: Path, at_once: int | None, scheduler: str | None,
     return finished
 
 
+def check_extras(entries: Mapping[str, Sequence[Entry]]) -> None:
+    """UserError, before anything runs, where what will be written needs a package that is not installed."""
+    seeds = {entry.row["seed"] for planned in entries.values() for entry in planned}
+    if len(seeds) >= FEWEST and not importlib.util.find_spec("scipy"):
+        raise UserError("intervals need SciPy; pip install 'a3cs-ref[fast]'")
+    if any(name.startswith("figure") for name in entries) and not importlib.util.find_spec("matplotlib"):
+        raise UserError("pictures need matplotlib; pip install 'a3cs-ref[plot]'")
+
+
+def check_teacher(request: Request, entries: Mapping[str, Sequence[Entry]], out: Path) -> None:
+    """UserError, before anything runs, where the user's own teacher cannot play one of the games."""
+    if request.teacher is None:
+        return
+    for game in {entry.row["game"]: None for planned in entries.values() for entry in planned}:
+        env = make_env(game, 1, 0)
+        env.close()
+        sources.teacher_for(str(out / request.teacher.name), game, env.num_actions)
+
+
 def announce(jobs: Sequence[Job], out: Path, at_once: int | None) -> None:
     """Say which jobs are to be done, their agent steps and how long they should take. at_once: None on a cluster."""
     left = [job for job in jobs if found(out, job) is None]
@@ -76,10 +109,10 @@ def announce(jobs: Sequence[Job], out: Path, at_once: int | None) -> None:
     say(f"{len(jobs)} jobs, {len(jobs) - len(left)} done; {len(left)} to go, {steps:,} agent steps")
     kinds: dict[str, list[Job]] = {}
     for job in left:
-        kinds.setdefault(kind_of(job), []).append(job)
+        if job.size:
+            kinds.setdefault(kind_of(job), []).append(job)
     for kind, those in kinds.items():
-        if those[0].size:
-            say(f"  {len(those):3} x {kind}: {sum(job.size for job in those):,} agent steps, {rates[kind]:.0f} a second")
+        say(f"  {len(those):3} x {kind}: {sum(job.size for job in those):,} agent steps, {rates[kind]:.0f} a second")
     if left:
         total = sum(seconds(job, rates) for job in left)
         shared = f"{at_once} at a time" if at_once else "of one thread, shared among the cluster's"
@@ -90,9 +123,12 @@ def announce(jobs: Sequence[Job], out: Path, at_once: int | None) -> None:
 def write(rows_in: Path, out: Path, artefacts: Sequence[str], page: Path) -> list[Path]:
     """Write the table or figure of each artefact, and the page of verdicts, from the rows in `rows_in` alone.
 
-    Elsewhere than in `rows_in` the rows come along, so that what is written can be drawn again from where it stands.
+    Elsewhere than in `rows_in` the rows come along, so that what is written can be drawn again from where it stands. UserError
+    where they would replace the rows of runs.
     """
-    written = []
+    written, elsewhere = [], rows_in.resolve() != out.resolve()
+    if elsewhere and (out / "jobs").exists():
+        raise UserError(f"{out} holds runs, whose rows would be lost; choose another --out for what --from draws")
     for artefact in artefacts:
         header, rows = read_rows(rows_in / f"{artefact}.jsonl", artefact)
         if artefact.startswith("table"):
@@ -104,7 +140,7 @@ def write(rows_in: Path, out: Path, artefacts: Sequence[str], page: Path) -> lis
         written.append(path)
     for name in (*artefacts, COSTS):
         rows_file = rows_in / f"{name}.jsonl"
-        if rows_in.resolve() != out.resolve() and rows_file.exists():
+        if elsewhere and rows_file.exists():
             write_bytes(out / rows_file.name, read_bytes(rows_file))
     write_bytes(page, claims_page(rows_in).encode())
     return [*written, page]

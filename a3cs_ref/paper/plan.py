@@ -29,6 +29,7 @@ from a3cs_ref.search.config import SCHEMES, CoSearchConfig
 
 SIZES = ("vanilla", *(f"resnet{depth}" for depth in BLOCKS))  # Table I
 STUDENTS = ("vanilla", "resnet14")  # Table II
+CHOICES = {"table1": SIZES, "figure1": SIZES, "table2": STUDENTS}  # the artefacts of which --nets chooses networks
 ARMS = ("none", "policy", "ac")  # Table II
 TEACHER_SEED = 1000  # no student has it
 TOLERANCE = 0.05  # share by which a random agent's MACs may differ from the searched agent's
@@ -68,9 +69,14 @@ class Request:
     def __post_init__(self) -> None:
         if self.seeds is not None and self.seeds < 1:
             raise UserError(f"--seeds {self.seeds}: an experiment needs at least 1 seed")
-        odd = [net for net in self.nets if net not in SIZES]
+        here = {net: None for artefact in self.artefacts for net in CHOICES.get(artefact, ())}
+        odd = [net for net in self.nets if net not in here]
+        if odd and not here:
+            raise UserError(f"--nets: {' and '.join(self.artefacts)} leave no choice of networks; leave it out")
         if odd:
-            raise UserError(f"--nets {odd[0]}: use one or more of {', '.join(SIZES)}")
+            raise UserError(f"--nets {odd[0]}: use one or more of {', '.join(here)}")
+        if self.teacher and not set(self.artefacts) - {"table1", "figure1"}:
+            raise UserError(f"--teacher: nobody learns from one in {' or '.join(self.artefacts)}; leave it out")
 
     @property
     def settings(self) -> Scale:
@@ -83,7 +89,7 @@ def plan(request: Request) -> dict[str, list[Entry]]:
     return {
         name: [
             entry
-            for game in map(find_game, request.games or _games(name, request.settings))
+            for game in dict.fromkeys(map(find_game, request.games or _games(name, request.settings)))
             for entry in PLANS[name](Experiment(game, request))
         ]
         for name in PLANS

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import a3cs, done
+from command import a3cs, done, process
 
-from a3cs_ref.paper import pool
+from a3cs_ref.paper import cluster, pool
 from a3cs_ref.paper.rows import header, read_rows, write_rows
 
 TABLE = ("paper", "table2", "--scale", "smoke", "--games", "catch", "--nets", "vanilla", "--seeds", "1")
@@ -165,11 +165,46 @@ def test_bad_input(copy, tmp_path):
     refused("--nets resnet15", "paper", "table2", "--nets", "resnet15", "--games", "catch", "--out", fresh)
     refused("no run, file or shipped agent 'nobody'", *TABLE, "--teacher", "nobody", "--out", fresh)
     refused("fresh/table2.jsonl", "paper", "table2", "--from", fresh, "--out", tmp_path)
+    refused("--jobs has no meaning with --scheduler", *TABLE, "--jobs", "2", "--scheduler", "tcp://127.0.0.1:1", "--out", fresh)
+    refused("--games has no meaning with --from", *TABLE, "--from", copy, "--out", fresh)
+    refused("--nets resnet20", "paper", "table2", "--nets", "resnet20", "--games", "catch", "--out", fresh)
+    refused("figure2 leave no choice of networks", *FIGURE, "--nets", "vanilla", "--out", fresh)
     assert not fresh.exists()
+    teacher = copy / "jobs" / teacher_of(copy)
+    refused("nobody learns from one in table1", "paper", "table1", "--games", "catch", "--teacher", teacher, "--out", fresh)
+    refused("a teacher of 3 actions (catch); breakout has", *TABLE, "--games", "breakout", "--teacher", teacher, "--out", fresh)
+    assert not (fresh / "jobs").exists()
+    refused("whose rows would be lost", "paper", "table2", "--from", tmp_path, "--out", copy)
     refused("holds results of scale smoke, not laptop", *TABLE[:3], "laptop", *TABLE[4:], "--out", copy)
     refused("with other settings", *TABLE, "--teacher", copy / "jobs" / teacher_of(copy), "--out", copy)
     (copy / "table2.jsonl").write_text((copy / "table2.jsonl").read_text()[:-20])
     refused("table2.jsonl line 4", *TABLE, "--out", copy)
+
+
+def test_a_game_named_twice(made, copy):
+    """Its rows would collide when all has run."""
+    done(*TABLE, "--games", "catch", "Catch", "--out", copy)
+    assert contents(copy) == contents(made)
+
+
+@pytest.mark.parametrize(
+    ("command", "missing", "extra"),
+    [("table2", "scipy", "fast"), ("figure1", "matplotlib", "plot")],
+)
+def test_a_missing_extra_is_told_before_anything_runs(command, missing, extra, tmp_path):
+    """A person would wait for hours of training to hear that the table cannot be written."""
+    words = ("paper", command, "--scale", "smoke", "--games", "catch", "--seeds", "3", "--out", tmp_path / "out")
+    answer = process(*words, without=[missing])
+    assert answer.status == 2 and f"a3cs-ref[{extra}]" in answer.err and answer.err.count("\n") == 1, answer.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_nobody_at_the_scheduler(tmp_path, monkeypatch):
+    """A wrong address would be a traceback, or begin runs that are then in the way."""
+    pytest.importorskip("distributed", reason="jobs on a cluster need Dask: pip install 'a3cs-ref[cluster]'")
+    monkeypatch.setattr(cluster, "ANSWER", 1)
+    refused("--scheduler tcp://127.0.0.1:1: no Dask", *TABLE, "--scheduler", "tcp://127.0.0.1:1", "--out", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("room", [100, 1600])
