@@ -131,10 +131,7 @@ class ReadyUnit:
         self.part = part
         self.quick = plain_write_back(part)
         self.packed = packed.pack(part) if native and self.quick else None
-        self.dense = None
-        if native and part.unit.kind == "fc" and packed.short(part) and (kernels := packed.kernels()):
-            self.dense = kernels.dense
-        self.kind = np.dtype(np.int16) if self.dense else exact_dtype(part)
+        self.kind = exact_dtype(part)
         self.weights = part.weights[:0] if self.packed else part.weights.astype(self.kind)
         self.bias = part.bias[:, None, None].copy()
 
@@ -142,9 +139,11 @@ class ReadyUnit:
         """As the function `compute`."""
         x, residual = self.checked(x, residual)
         if self.packed:
-            y, lowest, highest, saturations = self.packed.run(x, residual)
-            return y, Counters(0, saturations, fixed.signed_bits(lowest, highest))
-        if self.quick and not self.dense:
+            y, widest, saturations = self.packed.run(x, residual)
+            if widest is None:  # sums so small that compiled code does not see how small
+                return y, ReadyUnit(self.part, native=False).compute(x, residual)[1]
+            return y, Counters(0, saturations, widest)
+        if self.quick:
             return self._write_back(self._products(x), residual)
         return write_back(self.part, self.exact_sums(x, residual))
 
@@ -159,12 +158,8 @@ class ReadyUnit:
         return x, residual.reshape(len(x), unit.M, unit.R, unit.C)
 
     def _products(self, x: np.ndarray) -> np.ndarray:
-        """Sums of products (B, M, R, C) in the type of the weights, int64 from compiled code."""
+        """Sums of products (B, M, R, C) in the type of the weights."""
         unit = self.part.unit
-        if self.dense:
-            sums = np.empty((len(x), unit.M), np.int64)
-            self.dense(np.ascontiguousarray(x.reshape(len(x), -1), np.int16), self.weights, sums)
-            return sums[:, :, None, None]
         return (_depthwise if unit.kind == "depthwise" else _conv)(unit, self.weights, x, self.kind)
 
     def exact_sums(self, x: np.ndarray, residual: np.ndarray | None) -> np.ndarray:

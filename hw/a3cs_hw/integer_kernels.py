@@ -1,23 +1,31 @@
-"""Units on 16-bit words compiled by Numba: exact sums in 32-bit lanes, and the write-back in float64, without a rounding.
+"""Units on 16-bit words compiled by Numba: exact sums in 32-bit lanes, written back from the registers that they grew in.
 
 The multiply-add of two neighbouring int16 words into an int32 (x86 has one instruction for it) does sixteen products at a
-time, but the sum of a unit's products does not fit 32 bits. So a weight is cut into two digits, each with sums of its own:
+time, but the sum v of a unit's products and bias does not fit 32 bits. So a weight is cut into two digits, each with sums of
+its own:
 
-    w = 256 high + low, -128 <= low < 128          sum x w = 256 sum x high + sum x low
+    w = 256 high + low, -128 <= low < 128          v = 256 sum x high + sum x low + bias
 
-Both sums fit as long as max|x| times the sum of |digit| over a channel's taps is below 2**31, which `digits` makes sure of;
-weights whose own sums fit stay whole. Partial sums are bounded alike, whatever their order.
+Write-back needs floor((v + half) / 2**shift), half = 2**(shift - 1). Bias and half, cut alike, are where the sums begin, and
+
+    t = floor((v + half) / 256) = high sum + (low sum >> 8)          floor((v + half) / 2**shift) = t >> (shift - 8)
+
+Weights whose own sums fit stay whole: one digit, t = v + half. A residual joins t. packed.py makes sure that shift and residual
+allow this, and that every sum and t fit 32 bits: |x| is bounded, so are partial sums, whatever their order.
 
 Words are packed in pairs, and a tap is an offset into the packed words, the same for every pixel:
 
-    conv        channels 2i and 2i + 1 of a pixel      depthwise    a pixel and its right neighbour
-    stride S    S x S maps of every S-th pixel, so that the words that a tap meets lie side by side
+    conv                     channels 2i and 2i + 1 of a pixel; stride S: S x S maps of every S-th pixel, lest there be gaps
+    depthwise, stride 1      a pixel and its right neighbour, as they lie: one vector for even pixels, one for odd ones
+    depthwise, stride 2      the same, and only even pixels are wanted
 
-Outputs are computed on the packed map's rows, halo included; what lies in the halo is not written. Numba's cache needs all that
-the machine code depends on in this one file.
+Numba's cache needs all that the machine code depends on in this one file.
 """
 
 from __future__ import annotations
+
+import functools
+from collections.abc import Callable
 
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
@@ -26,8 +34,9 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 LANES = 8  # int32 sums of a vector; wider and narrower machines split or join them
-CONV, DEPTHWISE = (4, 2), (2, 4)  # (rows of digits, vectors of pixels) that are summed at once: eight registers
-DIGIT = 256
+BLOCK = 2 * LANES  # pixels that are summed at once, of up to ROWS digits: eight registers
+ROWS = 4
+SLACK = 4 * BLOCK  # int32 behind the packed words: a map's last block reads, and forgets, what is there
 
 try:
     _compile = njit(cache=True, error_model="numpy", nogil=True)
@@ -36,25 +45,13 @@ except RuntimeError:  # no folder where machine code could be kept
     _compile = njit(error_model="numpy", nogil=True)
 
 _short, _int, _long = ir.IntType(16), ir.IntType(32), ir.IntType(64)
-_double = ir.VectorType(ir.DoubleType(), LANES)
 _words, _sums, _products = ir.VectorType(_short, 2 * LANES), ir.VectorType(_int, LANES), ir.VectorType(_int, 2 * LANES)
-
-
-def digits(weights: np.ndarray, largest: int) -> list[np.ndarray] | None:
-    """Weights (M, taps) as one digit or two, int16, lowest first; None if sums of a digit's products could pass 32 bits.
-
-    largest: no |x| exceeds it. w = digit 0 + 256 digit 1.
-    """
-    whole = weights.astype(np.int64)
-    low = (whole + DIGIT // 2) % DIGIT - DIGIT // 2
-    for parts in ([whole], [low, (whole - low) // DIGIT]):
-        if all(int(np.abs(part).sum(axis=1).max()) * largest < 1 << 31 and np.abs(part).max() < 1 << 15 for part in parts):
-            return [part.astype(np.int16) for part in parts]
-    return None
+_row = ir.VectorType(_short, LANES)
 
 
 def _at(builder, address, offset, kind):
     """A pointer to `kind` at an address plus so many bytes."""
+    offset = offset if isinstance(offset, ir.Value) else _number(offset)
     return builder.inttoptr(builder.add(address, offset), kind.as_pointer())
 
 
@@ -62,284 +59,288 @@ def _number(value):
     return ir.Constant(_long, value)
 
 
+def _lanes(builder, first, second, which):
+    """Lanes of two vectors, as if they were one."""
+    return builder.shuffle_vector(first, second, ir.Constant(ir.VectorType(_int, len(which)), list(which)))
+
+
 def _add_pairs(builder, sums, x, w):
     """sums[i] + x[2i] w[2i] + x[2i + 1] w[2i + 1]."""
     products = builder.mul(builder.sext(x, _products), builder.sext(w, _products))
-    even, odd = (builder.shuffle_vector(products, products, ir.Constant(_sums, list(range(i, 2 * LANES, 2)))) for i in (0, 1))
+    even, odd = (_lanes(builder, products, products, range(i, 2 * LANES, 2)) for i in (0, 1))
     return builder.add(sums, builder.add(even, odd))
 
 
-def _splat(builder, value, kind):
-    """A number in all lanes."""
-    first = builder.insert_element(ir.Constant(kind, ir.Undefined), value, ir.Constant(_int, 0))
-    return builder.shuffle_vector(first, first, ir.Constant(_sums, [0] * LANES))
-
-
-def _vector(builder, address, index, kind):
-    """Vector `index` of an array."""
-    size = LANES * (4 if kind == _sums else 8)
-    return builder.load(_at(builder, address, builder.mul(index, _number(size)), kind), align=4)
+def _splat(builder, address, offset):
+    """The int32 at an address plus so many bytes, in all lanes."""
+    value = builder.load(_at(builder, address, offset, _int), align=2)
+    first = builder.insert_element(ir.Constant(_sums, ir.Undefined), value, ir.Constant(_int, 0))
+    return _lanes(builder, first, first, [0] * LANES)
 
 
 def _minimum(builder, a, b):
-    return builder.select(builder.fcmp_ordered("<", a, b), a, b)
+    return builder.select(builder.icmp_signed("<", a, b), a, b)
 
 
 def _maximum(builder, a, b):
-    return builder.select(builder.fcmp_ordered(">", a, b), a, b)
+    return builder.select(builder.icmp_signed(">", a, b), a, b)
 
 
-def _float_call(builder, name, *values):
-    """An LLVM intrinsic on float64 vectors."""
-    kind = ir.FunctionType(_double, [_double] * len(values))
-    return builder.call(cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}.v{LANES}f64"), values)
+def _all(number):
+    """A constant in all lanes."""
+    return ir.Constant(_sums, [number] * LANES)
 
 
-def _multiply_add(builder, a, b, c):
-    """a b + c, fused or not: both are exact here."""
-    return _float_call(builder, "fmuladd", a, b, c)
+def _sum_taps(builder, rows, gap, x, offsets, count, w, starts):
+    """The vectors of sums, two for each of so many rows of digits: they stay in registers while a loop adds tap after tap."""
+    started = [_splat(builder, starts, 4 * row) for row in range(rows) for _ in range(2)]
+    before, loop, after = builder.block, builder.append_basic_block("taps"), builder.append_basic_block("write")
+    builder.branch(loop)
+    builder.position_at_end(loop)
+    tap, totals = builder.phi(_long), [builder.phi(_sums) for _ in started]
+    place = builder.add(x, builder.load(_at(builder, offsets, builder.mul(tap, _number(8)), _long)))
+    pairs = builder.add(w, builder.mul(tap, _number(4 * rows)))
+    vectors = [builder.load(_at(builder, place, offset, _words), align=2) for offset in (0, gap)]
+    weights = [builder.bitcast(_splat(builder, pairs, 4 * row), _words) for row in range(rows)]
+    added = [_add_pairs(builder, total, vectors[i % 2], weights[i // 2]) for i, total in enumerate(totals)]
+    following = builder.add(tap, _number(1))
+    for phi, start, new in zip([tap, *totals], [_number(0), *started], [following, *added], strict=True):
+        phi.add_incoming(start, before)
+        phi.add_incoming(new, loop)
+    builder.cbranch(builder.icmp_signed("<", following, count), loop, after)
+    builder.position_at_end(after)
+    return added
+
+
+def _pixels(builder, first, second, interleaved):
+    """The sixteen words, in the order of their pixels, that two vectors hold in the low halves of their lanes."""
+    if interleaved:
+        return builder.bitcast(builder.or_(builder.and_(first, _all(0xFFFF)), builder.shl(second, _all(16))), _words)
+    return builder.trunc(_lanes(builder, first, second, range(2 * LANES)), _words)
+
+
+def _lanes_of(builder, words, interleaved):
+    """Two vectors of int32 of sixteen words: what `_pixels` undoes."""
+    if interleaved:
+        pairs = builder.bitcast(words, _sums)
+        return builder.ashr(builder.shl(pairs, _all(16)), _all(16)), builder.ashr(pairs, _all(16))
+    return [builder.sext(_lanes(builder, words, words, range(i, i + LANES)), _sums) for i in (0, LANES)]
+
+
+def _add_residual(builder, sums, address, interleaved, left):
+    """The two vectors t of a channel, plus residual << left unless the residual's address is 0."""
+    before = builder.block
+    with builder.if_then(builder.icmp_signed("!=", address, _number(0))):
+        words = builder.load(_at(builder, address, 0, _words), align=2)
+        lanes = _lanes_of(builder, words, interleaved)
+        found = [builder.add(t, builder.shl(word, left)) for t, word in zip(sums, lanes, strict=True)]
+        adding = builder.block
+    phis = [builder.phi(_sums) for _ in sums]
+    for phi, t, new in zip(phis, sums, found, strict=True):
+        phi.add_incoming(t, before)
+        phi.add_incoming(new, adding)
+    return phis
 
 
 @intrinsic(prefer_literal=True)
-def add_products(typingctx, rows, columns, x, offsets, count, w, sums, step):
-    """sums[i, p] = sum over t < count of the pair x[offsets[t] + p] times the pair w[t, i]; i < rows, p < columns LANES.
+def outputs(typingctx, channels, digits, gap, x, offsets, count, w, starts, numbers, residual, y, step, state):
+    """Words of `BLOCK` pixels of so many channels, each with so many digits: t = starts + sum over taps < count, written back.
 
-    rows and columns are constants. x, offsets, w and sums are addresses, offsets (int64) and the step of sums' rows are in
-    bytes; x and w hold pairs of int16, sums int32. All rows x columns vectors of sums stay in registers.
+    The first three are constants; the rest are addresses, except that the number of taps is `count`, and that channels of y
+    and of the residual (0 without one) lie `step` bytes apart. x and w hold pairs of int16: tap i meets those at x + offsets[i]
+    (int64, bytes), for pixels 0-7, and `gap` bytes on, for 8-15; or if the gap is one word, for even and for odd pixels.
+    starts: int32 (channels, digits). numbers, int32: right shift of t, left shift of the residual, the least and the largest
+    word. state, int32 (2, 2, LANES): the lowest t so far and the highest, of the two vectors, lane by lane.
     """
-    height, width = rows.literal_value, columns.literal_value
+    height, rows, interleaved = channels.literal_value, channels.literal_value * digits.literal_value, gap.literal_value == 2
 
     def codegen(context, builder, signature, args):
-        x, offsets, count, w, sums, step = args[2:]
-        before, loop, after = builder.block, builder.append_basic_block("taps"), builder.append_basic_block("store")
-        builder.branch(loop)
-        builder.position_at_end(loop)
-        tap = builder.phi(_long)
-        tap.add_incoming(_number(0), before)
-        totals = [builder.phi(_sums) for _ in range(height * width)]
-        offset = builder.load(_at(builder, offsets, builder.mul(tap, _number(8)), _long))
-        place, pairs = builder.add(x, offset), builder.add(w, builder.mul(tap, _number(4 * height)))
-        vectors = [builder.load(_at(builder, place, _number(4 * LANES * v), _words), align=2) for v in range(width)]
-        added = []
+        x, offsets, count, w, starts, numbers, residual, y, step, state = args[3:]
+        sums = _sum_taps(builder, rows, gap.literal_value, x, offsets, count, w, starts)
+        right, left, bottom, most = (_splat(builder, numbers, 4 * i) for i in range(4))
+        places = [_at(builder, state, 4 * LANES * i, _sums) for i in range(4)]
+        extremes = [builder.load(place, align=4) for place in places]
         for i in range(height):
-            word = builder.load(_at(builder, pairs, _number(4 * i), _int), align=2)
-            pair = builder.bitcast(_splat(builder, word, _sums), _words)
-            added += [_add_pairs(builder, totals[i * width + v], vectors[v], pair) for v in range(width)]
-        for total, new in zip(totals, added, strict=True):
-            total.add_incoming(ir.Constant(_sums, [0] * LANES), before)
-            total.add_incoming(new, loop)
-        following = builder.add(tap, _number(1))
-        tap.add_incoming(following, loop)
-        builder.cbranch(builder.icmp_signed("<", following, count), loop, after)
-        builder.position_at_end(after)
-        for i, total in enumerate(added):
-            row = builder.mul(step, _number(i // width))
-            place = builder.add(row, _number(4 * LANES * (i % width)))
-            builder.store(total, _at(builder, sums, place, _sums), align=4)
+            found = sums[2 * i * rows // height : 2 * (i + 1) * rows // height]
+            if rows > height:
+                found = [builder.add(builder.ashr(low, _all(8)), high) for low, high in zip(found[:2], found[2:], strict=True)]
+            away = builder.mul(step, _number(i))
+            here = builder.select(builder.icmp_signed("!=", residual, _number(0)), builder.add(residual, away), _number(0))
+            found = _add_residual(builder, found, here, interleaved, left)
+            words = []
+            for v, t in enumerate(found):
+                extremes[v], extremes[2 + v] = _minimum(builder, t, extremes[v]), _maximum(builder, t, extremes[2 + v])
+                words.append(_minimum(builder, _maximum(builder, builder.ashr(t, right), bottom), most))
+            builder.store(_pixels(builder, *words, interleaved), _at(builder, y, away, _words), align=2)
+        for place, found in zip(places, extremes, strict=True):
+            builder.store(found, place, align=4)
         return context.get_dummy_value()
 
-    return types.void(rows, columns, *[types.int64] * 6), codegen
+    return types.void(channels, digits, gap, *[types.int64] * 10), codegen
 
 
 @intrinsic
-def write_words(typingctx, y, low, high, residual, numbers, state, target, vectors):
-    """Write-back of so many vectors of sums, in float64, where no step of it rounds:
-
-        v = low + digit high + bias + scale residual          word = min(max(floor(v factor + half), bottom), most)
-
-    y: an array of the type of the words. low, high (int32), residual (float64) and target (words) are addresses; numbers that of
-    float64: digit, bias, scale, factor, half, bottom, most; state that of the lowest and highest v, lane by lane.
-    """
-    word = ir.VectorType(ir.IntType(y.dtype.bitwidth), LANES)
+def copy_lanes(typingctx, source, target):
+    """LANES int16 from one address to another."""
 
     def codegen(context, builder, signature, args):
-        _, low, high, residual, numbers, state, target, vectors = args
-        scalars = [builder.load(_at(builder, numbers, _number(8 * i), ir.DoubleType())) for i in range(7)]
-        digit, bias, scale, factor, half, bottom, most = (_splat(builder, scalar, _double) for scalar in scalars)
-        places = [_at(builder, state, _number(8 * LANES * i), _double) for i in range(2)]
-        started = [builder.load(place, align=4) for place in places]
-        before, loop, after = builder.block, builder.append_basic_block("vectors"), builder.append_basic_block("written")
-        builder.branch(loop)
-        builder.position_at_end(loop)
-        index = builder.phi(_long)
-        lowest, highest = builder.phi(_double), builder.phi(_double)
-        v = builder.fadd(builder.sitofp(_vector(builder, low, index, _sums), _double), bias)
-        v = _multiply_add(builder, digit, builder.sitofp(_vector(builder, high, index, _sums), _double), v)
-        v = _multiply_add(builder, scale, _vector(builder, residual, index, _double), v)
-        z = _float_call(builder, "floor", _multiply_add(builder, v, factor, half))
-        found = [_minimum(builder, v, lowest), _maximum(builder, v, highest)]
-        words = builder.fptosi(_minimum(builder, _maximum(builder, z, bottom), most), _sums)
-        words = words if word == _sums else builder.trunc(words, word)
-        size = LANES * word.element.width // 8
-        builder.store(words, _at(builder, target, builder.mul(index, _number(size)), word), align=1)
-        following = builder.add(index, _number(1))
-        for phi, start, new in zip((lowest, highest, index), [*started, _number(0)], [*found, following], strict=True):
-            phi.add_incoming(start, before)
-            phi.add_incoming(new, loop)
-        builder.cbranch(builder.icmp_signed("<", following, vectors), loop, after)
-        builder.position_at_end(after)
-        for place, new in zip(places, found, strict=True):
-            builder.store(new, place, align=4)
+        builder.store(builder.load(_at(builder, args[0], 0, _row), align=2), _at(builder, args[1], 0, _row), align=2)
         return context.get_dummy_value()
 
-    return types.void(y, *[types.int64] * 7), codegen
+    return types.void(types.int64, types.int64), codegen
+
+
+@intrinsic
+def dot(typingctx, x, w, count):
+    """The sum of the products of two rows of `count` int16 at these addresses, int64; a pair's sum must fit an int32."""
+    wide = ir.VectorType(_long, LANES)
+
+    def codegen(context, builder, signature, args):
+        x, w, count = args
+        before, loop, after = builder.block, builder.append_basic_block("words"), builder.append_basic_block("summed")
+        start = ir.Constant(wide, [0] * LANES)
+        some = builder.icmp_signed(">", count, _number(0))
+        builder.cbranch(some, loop, after)
+        builder.position_at_end(loop)
+        index, total = builder.phi(_long), builder.phi(wide)
+        place = builder.mul(index, _number(2))
+        vectors = [builder.load(_at(builder, row, place, _words), align=2) for row in (x, w)]
+        added = builder.add(total, builder.sext(_add_pairs(builder, _all(0), *vectors), wide))
+        following = builder.add(index, _number(2 * LANES))
+        for phi, first, new in zip((index, total), (_number(0), start), (following, added), strict=True):
+            phi.add_incoming(first, before)
+            phi.add_incoming(new, loop)
+        builder.cbranch(builder.icmp_signed("<", following, count), loop, after)
+        builder.position_at_end(after)
+        result = builder.phi(wide)
+        result.add_incoming(start, before)
+        result.add_incoming(added, loop)
+        sum_lanes = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(_long, [wide]), f"llvm.vector.reduce.add.v{LANES}i64"
+        )
+        return builder.call(sum_lanes, [result])
+
+    return types.int64(types.int64, types.int64, types.int64), codegen
 
 
 @_compile
-def spread(x, shape, plane):
-    """A channel x (H, W) into its S x S maps plane (S S rows columns), whose halo is zero. What no tap meets is left out."""
-    stride, pad, kernel, rows, columns = shape
-    for top in range(min(stride, x.shape[0])):
-        for left in range(min(stride, x.shape[1])):
-            down, right = (top + pad) % stride, (left + pad) % stride
-            if down < kernel and right < kernel:
-                count = (x.shape[1] - left - 1) // stride + 1
-                place = ((down * stride + right) * rows + (top + pad) // stride) * columns + (left + pad) // stride
-                for h in range(top, x.shape[0], stride):
-                    copy_every(x[h, left:], stride, plane[place : place + count])
-                    place += columns
+def copy_row(source, target):
+    """target = source, two rows of words: whole vectors, the last of which may overlap the one before."""
+    count = len(source)
+    if count < LANES:
+        for i in range(count):
+            target[i] = source[i]
+    else:
+        for i in range(0, count, LANES):
+            place = 2 * min(i, count - LANES)
+            copy_lanes(source.ctypes.data + place, target.ctypes.data + place)
 
 
 @_compile
-def copy_every(source, step, target):
-    """target = source[::step]; the common steps are loops that LLVM vectorises."""
+def pair_rows(first, second, step, target):
+    """target[i] = first[step i] and second[step i], as one int32; the common steps are loops that LLVM vectorises."""
     if step == 1:
         for i in range(len(target)):
-            target[i] = source[i]
+            target[i] = (np.int32(first[i]) & 0xFFFF) | (np.int32(second[i]) << 16)
     elif step == 2:
         for i in range(len(target)):
-            target[i] = source[2 * i]
+            target[i] = (np.int32(first[2 * i]) & 0xFFFF) | (np.int32(second[2 * i]) << 16)
     else:
         for i in range(len(target)):
-            target[i] = source[step * i]
+            target[i] = (np.int32(first[step * i]) & 0xFFFF) | (np.int32(second[step * i]) << 16)
 
 
 @_compile
-def interleave(first, second, after, packed, place):
-    """packed from `place` on: first[0], second[after], first[1], second[after + 1], ..."""
-    for i in range(len(first) - 1):
-        packed[place + 2 * i] = first[i]
-        packed[place + 2 * i + 1] = second[after + i]
+def pack_pairs(x, stride, pad, kernel, rows, columns, packed):
+    """A frame x (N, H, W) into packed (N / 2 S S rows columns), whose halo is zero. What no tap meets is left out."""
+    channels, height, width = x.shape
+    nothing = np.zeros(width, np.int16)
+    for n in range(0, channels, 2):
+        for h in range(height):
+            down = (h + pad) % stride
+            if down >= kernel:
+                continue
+            second = x[n + 1, h] if n + 1 < channels else nothing
+            for left in range(min(stride, width)):
+                right = (left + pad) % stride
+                if right < kernel:
+                    plane = (n // 2 * stride + down) * stride + right
+                    place = (plane * rows + (h + pad) // stride) * columns + (left + pad) // stride
+                    count = (width - left - 1) // stride + 1
+                    pair_rows(x[n, h, left:], second[left:], stride, packed[place : place + count])
 
 
 @_compile
-def write_map(low, high, residual, numbers, extremes, state, words, spaced, columns, y):
-    """One channel's map y (R, C) from the sums of its digits, low and high, R rows of the packed maps' columns.
-
-    residual (R, C), or (0, C) without one. words, spaced: as `buffers` makes them. extremes: the lowest and the
-    highest v so far, of all channels. Returns how many rounded v lie outside numbers[7] to numbers[6], where the words end.
-    """
-    for r in range(len(residual)):
-        copy_every(residual[r], 1, spaced[r * columns : r * columns + y.shape[1]])
-    pixels, vectors = y.shape[0] * columns, (y.shape[0] * columns - 1) // LANES + 1
-    for r in range(y.shape[0]):  # what is no word repeats one, so that the extremes are those of words
-        for p in range(r * columns + y.shape[1], (r + 1) * columns):
-            low[p], high[p], spaced[p] = low[r * columns], high[r * columns], spaced[r * columns]
-    for p in range(pixels, vectors * LANES):
-        low[p], high[p], spaced[p] = low[0], high[0], spaced[0]
-    for i in range(LANES):
-        state[0, i], state[1, i] = np.inf, -np.inf
-    write_words(
-        y, low.ctypes.data, high.ctypes.data, spaced.ctypes.data, numbers.ctypes.data, state.ctypes.data, words.ctypes.data,
-        vectors,
-    )  # fmt: skip
-    for r in range(y.shape[0]):
-        copy_every(words[r * columns : (r + 1) * columns], 1, y[r])
-    lowest, highest = state[0, 0], state[1, 0]
-    for i in range(1, LANES):
-        lowest, highest = min(lowest, state[0, i]), max(highest, state[1, i])
-    extremes[0], extremes[1] = min(extremes[0], lowest), max(extremes[1], highest)
-    digit, bias, scale, factor, half, _, most, least = numbers
-    outside = 0
-    if rounded(lowest, factor, half) < least or rounded(highest, factor, half) > most:
-        for r in range(y.shape[0]):
-            for p in range(r * columns, r * columns + y.shape[1]):
-                z = rounded(low[p] + digit * high[p] + bias + scale * spaced[p], factor, half)
-                outside += z < least or z > most
-    return outside
+def pad_map(x, pad, columns, padded):
+    """A channel x (H, W) into rows of so many columns, whose halo is zero."""
+    for h in range(len(x)):
+        place = (h + pad) * columns + pad
+        copy_row(x[h], padded[place : place + x.shape[1]])
 
 
-@_compile
-def rounded(v, factor, half):
-    """AP_RND of v: no step of it rounds in float64."""
-    return np.floor(v * factor + half)
+@functools.cache
+def maps_kernel(channels: int, digits: int, gap: int, depthwise: bool) -> Callable[..., None]:
+    """The compiled function of units that are summed in blocks of so many channels with so many digits; gap as in `outputs`."""
 
-
-@_compile
-def buffers(shape, pairs, rows, width, y):
-    """What a unit works in: planes of two channels, packed maps, sums, extremes, a channel's words and residual, packed.
-
-    The last vectors read and write beyond the maps: packed, sums and the rest are longer by a block of `width` pixels.
-    """
-    size, pixels = shape[0] * shape[0] * shape[3] * shape[4], y.shape[2] * shape[4]
-    planes = np.zeros((2, size + 1), np.int16)
-    packed = np.zeros(2 * (pairs * size + width + shape[4]), np.int16)
-    sums = np.empty((rows, pixels + width), np.int32)
-    return planes, packed, sums, np.empty((2, LANES)), np.empty(pixels + LANES, y.dtype), np.zeros(pixels + LANES)
-
-
-@_compile
-def conv(x, shape, offsets, weights, count, bias, residual, numbers, extremes, y):
-    """Frames x (B, N, H, W) to y (B, M, R, C); returns saturations. shape: stride, pad, kernel, rows, columns of packed maps.
-
-    weights (blocks, pairs of taps, rows of digits, 2); count: digits of a weight, which are rows side by side.
-    """
-    width, channels, absent = CONV[1] * LANES, CONV[0] // count, np.zeros((0, 1))
-    planes, packed, sums, state, words, spaced = buffers(shape, (x.shape[1] + 1) // 2, CONV[0], width, y)
-    outside = 0
-    for frame in range(len(x)):
-        for n in range(0, x.shape[1], 2):
-            spread(x[frame, n], shape, planes[0])
-            if n + 1 < x.shape[1]:
-                spread(x[frame, n + 1], shape, planes[1])
-            else:
-                planes[1] = 0
-            interleave(planes[0], planes[1], 0, packed, n * (planes.shape[1] - 1))
-        for block in range(len(weights)):
-            w = weights[block]
-            for first in range(0, y.shape[2] * shape[4], width):
-                add_products(
-                    CONV[0], CONV[1], packed.ctypes.data + 4 * first, offsets.ctypes.data, len(offsets), w.ctypes.data,
-                    sums.ctypes.data + 4 * first, sums.strides[0],
-                )  # fmt: skip
-            for i in range(min(channels, y.shape[1] - block * channels)):
-                m, row = block * channels + i, i * count
-                numbers[1] = bias[m]
-                added = residual[frame, m] if len(residual) else absent
-                pair = sums[row], sums[row + count - 1]
-                outside += write_map(*pair, added, numbers, extremes, state, words, spaced, shape[4], y[frame, m])
-    return outside
-
-
-@_compile
-def depthwise(x, shape, offsets, weights, bias, residual, numbers, extremes, y):
-    """Frames x (B, M, H, W) to y (B, M, R, C), channel by channel. weights (M, pairs of taps, 2 digits, 2); shape as in conv."""
-    width, absent = DEPTHWISE[1] * LANES, np.zeros((0, 1))
-    planes, packed, sums, state, words, spaced = buffers(shape, 1, DEPTHWISE[0], width, y)
-    outside = 0
-    for frame in range(len(x)):
-        for m in range(x.shape[1]):
-            spread(x[frame, m], shape, planes[0])
-            interleave(planes[0], planes[0], 1, packed, 0)
-            w = weights[m]
-            for first in range(0, y.shape[2] * shape[4], width):
-                add_products(
-                    DEPTHWISE[0], DEPTHWISE[1], packed.ctypes.data + 4 * first, offsets.ctypes.data, len(offsets),
-                    w.ctypes.data, sums.ctypes.data + 4 * first, sums.strides[0],
-                )  # fmt: skip
-            numbers[1] = bias[m]
-            added = residual[frame, m] if len(residual) else absent
-            outside += write_map(sums[0], sums[1], added, numbers, extremes, state, words, spaced, shape[4], y[frame, m])
-    return outside
-
-
-@_compile
-def dense(x, weights, sums):
-    """sums (B, M), int64, of x (B, N) and weights (M, N), int16: a row of weights is read once for all frames."""
-    for m in range(len(weights)):
-        row = weights[m]
+    @_compile
+    def maps(x, shape, offsets, weights, starts, firsts, numbers, residual, state, y):
+        """Frames x (B, N, H, W) to y (B, M, R, C). residual: as y, or of no frame. All int16; the rest as PackedUnit has it."""
+        stride, pad, kernel, rows, columns, size, row_step, pixel_step = shape
+        packed = np.zeros(size + SLACK, np.int32)
+        padded = packed.view(np.int16)
+        spare = np.zeros((2, channels, BLOCK), np.int16)
+        height, width = y.shape[2:]
         for frame in range(len(x)):
-            words, total = x[frame], np.int64(0)
-            for n in range(len(row)):
-                total += np.int64(row[n]) * np.int64(words[n])
-            sums[frame, m] = total
+            if not depthwise:
+                pack_pairs(x[frame], stride, pad, kernel, rows, columns, packed)
+            for block in range(len(firsts)):
+                if depthwise:
+                    pad_map(x[frame, block], pad, columns, padded)
+                m, w, start = firsts[block], weights[block].ctypes.data, starts[block].ctypes.data
+                for r in range(height):
+                    for c in range(0, width, BLOCK):
+                        p = max(min(c, width - BLOCK), 0)
+                        place, step = 2 * (r * width + p), y.strides[1]
+                        target = y[frame, m].ctypes.data + place
+                        source = residual[frame, m].ctypes.data + place if len(residual) else 0
+                        spills = (r * width) + BLOCK > height * width  # what follows a map must not be overwritten
+                        if spills:
+                            target, step = spare[0].ctypes.data, spare.strides[1]
+                            if len(residual):
+                                source = spare[1].ctypes.data
+                                for i in range(channels):
+                                    copy_row(residual[frame, m + i, r], spare[1, i])
+                        outputs(
+                            channels, digits, gap, packed.ctypes.data + r * row_step + p * pixel_step, offsets.ctypes.data,
+                            len(offsets), w, start, numbers.ctypes.data, source, target, step, state.ctypes.data,
+                        )  # fmt: skip
+                        if spills:
+                            for i in range(channels):
+                                copy_row(spare[0, i, :width], y[frame, m + i, r])
+
+    return maps
+
+
+@_compile
+def dense(x, weights, bias, residual, numbers, extremes, y):
+    """Frames x (B, N) to y (B, M) with weights (M, N), int16; returns saturations. A row of weights is read once for all frames.
+
+    residual: int64 (B, M), or of no frame. numbers, int64: half, right shift, left shift of the residual, the least and the
+    largest word, the format's least word. extremes, int64: the lowest and the highest sum so far.
+    """
+    half, right, left, bottom, most, least = numbers
+    lowest, highest, outside, count = extremes[0], extremes[1], 0, weights.shape[1]
+    whole = count - count % BLOCK
+    for m in range(len(weights)):
+        for frame in range(len(x)):
+            v = bias[m] + dot(x.ctypes.data + frame * x.strides[0], weights.ctypes.data + m * weights.strides[0], whole)
+            for n in range(whole, count):
+                v += np.int64(x[frame, n]) * np.int64(weights[m, n])
+            if len(residual):
+                v += residual[frame, m] << left
+            lowest, highest = min(lowest, v), max(highest, v)
+            z = (v + half) >> right
+            outside += z < least or z > most
+            y[frame, m] = min(max(z, bottom), most)
+    extremes[0], extremes[1] = lowest, highest
+    return outside

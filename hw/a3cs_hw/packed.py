@@ -7,10 +7,13 @@ from types import ModuleType
 
 import numpy as np
 
+from a3cs_hw.fixed import Format, signed_bits
 from a3cs_hw.network import IntegerUnit
 from a3cs_hw.units import Unit
 
 SHORT = 1 << 15  # int16 holds -SHORT to SHORT - 1
+DIGIT_BITS = 8
+Run = tuple[np.ndarray, int | None, int]  # y (B, M, R, C), the bits of the widest sum if they were found, saturations
 
 
 @functools.cache
@@ -27,96 +30,177 @@ def kernels() -> ModuleType | None:
     return integer_kernels
 
 
-def short(part: IntegerUnit) -> bool:
-    """Whether int16 holds every word and every weight."""
-    return part.x.min >= -SHORT and part.x.max < SHORT and part.w.bits <= 16
+def short(words: Format | None) -> bool:
+    """Whether int16 holds every word of a format."""
+    return words is None or (words.min >= -SHORT and words.max < SHORT)
 
 
-class PackedUnit:
-    """A conv or depthwise unit on short words, rounded by AP_RND, saturated by AP_SAT, whose accumulators cannot wrap.
+def digits(part: IntegerUnit) -> list[np.ndarray] | None:
+    """Weights as one digit or two, int16 (M, taps), lowest first; None if a sum that the kernels form could pass 32 bits.
 
-    Make it with `pack`, which knows when it is exact.
+    w = digit 0 + 256 digit 1. The sums begin at `starts`. Two digits lose the low bits of what they add up, so the shift must
+    drop one bit more than those (half is a multiple of 256), and the residual must not reach into them.
     """
+    whole, largest = part.weights.reshape(part.unit.M, -1).astype(np.int64), part.x.largest_magnitude
+    residual = part.r.largest_magnitude << part.residual_shift if part.r else 0
+
+    def reach(digit: np.ndarray, start: np.ndarray) -> int:
+        return int((np.abs(digit).sum(axis=1) * largest + np.abs(start)).max())
+
+    if reach(whole, starts(part, 1)[:, 0]) + residual < 1 << 31:
+        return [whole.astype(np.int16)]
+    if part.shift <= DIGIT_BITS or (part.r and part.residual_shift < DIGIT_BITS):
+        return None
+    base = 1 << DIGIT_BITS
+    low = (whole + base // 2) % base - base // 2
+    high, begin = (whole - low) // base, starts(part, 2)
+    carried = reach(low, begin[:, 0])
+    t = reach(high, begin[:, 1]) + (carried >> DIGIT_BITS) + 1 + (residual >> DIGIT_BITS)
+    return [low.astype(np.int16), high.astype(np.int16)] if max(carried, t) < 1 << 31 else None
+
+
+def starts(part: IntegerUnit, count: int) -> np.ndarray:
+    """bias + half of a unit's channels in so many digits, lowest first: int64 (M, count)."""
+    begin = part.bias + (1 << part.shift >> 1)
+    return np.stack([begin] if count == 1 else [begin % (1 << DIGIT_BITS), begin >> DIGIT_BITS], axis=1)
+
+
+class PackedMaps:
+    """A conv or depthwise unit, rounded by AP_RND, saturated by AP_SAT, whose accumulators cannot wrap: see `pack`."""
 
     def __init__(self, native: ModuleType, part: IntegerUnit, digits: list[np.ndarray]):
-        unit = part.unit
+        unit, self.part = part.unit, part
+        depthwise, self.count = unit.kind == "depthwise", len(digits)
+        # Without a halo or a stride, and one tap: rows follow one another, so that a map is one long row.
+        self.flat = not depthwise and unit.K == unit.S == 1 and unit.pad == 0
+        self.rows = (1, unit.R * unit.C) if self.flat else (unit.R, unit.C)
+        height, width = (1, unit.H * unit.W) if self.flat else (unit.H + 2 * unit.pad, unit.W + 2 * unit.pad)
+        channels = 1 if depthwise else native.ROWS // self.count
+        if depthwise:
+            size, row_step, pixel_step = -(-height * width // 2), 2 * unit.S * width, 2 * unit.S
+        else:  # one more column behind the halo would be read by nothing, one fewer would miss a tap
+            height, width = -(-height // unit.S), -(-width // unit.S)
+            size, row_step, pixel_step = (unit.N + 1) // 2 * unit.S**2 * height * width, 4 * width, 4
+        self.shape = (unit.S, unit.pad, unit.K, height, width, size, row_step, pixel_step)
+        taps = (_depthwise_taps if depthwise else _conv_taps)(unit, height, width)
+        self.offsets = np.array([offset for offset, _ in taps], np.int64)
+        self.firsts = np.maximum(np.minimum(np.arange(0, unit.M, channels), unit.M - channels), 0)
+        # The last block begins earlier where channels are no multiple of a block's, or repeats the last channel.
+        self.channels = max(unit.M, channels)
+        blocks = np.minimum(self.firsts[:, None] + np.arange(channels), unit.M - 1)  # (blocks, channels)
+        pairs = _paired(digits, [pair for _, pair in taps])[blocks]  # (blocks, channels, digits, pairs, 2)
+        self.weights = np.ascontiguousarray(pairs.reshape(len(blocks), -1, len(taps), 2).transpose(0, 2, 1, 3))
+        self.starts = starts(part, self.count)[blocks].astype(np.int32)
+        self.cut = DIGIT_BITS * (self.count - 1)
+        self.kernel = native.maps_kernel(channels, self.count, 2 if depthwise and unit.S == 1 else 32, depthwise)
+
+    def run(self, x: np.ndarray, residual: np.ndarray | None) -> Run:
+        """The unit on frames x (B, N, H, W), residual (B, M, R, C). Sums that all fit DIGIT_BITS + 1 bits are not told apart."""
+        part, target = self.part, self.part.y
+        y, lowest, highest = self._words(x, residual, 0 if part.unit.relu else target.min, target.max)
+        right, half = part.shift - self.cut, (1 << part.shift >> 1) >> self.cut
+        saturations = 0
+        if lowest >> right < target.min:
+            saturations += self._count(x, residual, target.min - 1)
+        if highest >> right > target.max:
+            saturations += self._count(x, residual, target.max + 1)
+        bits = signed_bits(lowest - half, highest - half)
+        widest = None if self.cut and bits == 1 else bits + self.cut
+        return y.astype(target.dtype, copy=False), widest, saturations
+
+    def _count(self, x: np.ndarray, residual: np.ndarray | None, word: int) -> int:
+        """How many rounded sums lie at or beyond a word next to the format's range: a run that saturates them to it."""
+        bounds = sorted((word, self.part.y.max if word > 0 else self.part.y.min))
+        y, _, _ = self._words(x, residual, *bounds)
+        return int(np.count_nonzero(y == np.array(word).astype(y.dtype)))
+
+    def _words(self, x: np.ndarray, residual: np.ndarray | None, bottom: int, most: int) -> tuple[np.ndarray, int, int]:
+        """y with words in a range, int16 or, the same bits, uint16; the lowest and the highest t."""
+        part, unit = self.part, self.part.unit
+        y = np.empty((len(x), self.channels, *self.rows), np.int16)
+        added = y[:0]
+        if residual is not None:
+            added = np.ascontiguousarray(residual, np.int16).reshape(len(x), unit.M, *self.rows)
+            if self.channels > unit.M:
+                added = np.concatenate([added] + [added[:, -1:]] * (self.channels - unit.M), axis=1)
+        words = np.ascontiguousarray(x, np.int16).reshape(len(x), unit.N, *((1, -1) if self.flat else (unit.H, unit.W)))
+        left = part.residual_shift - self.cut if part.r else 0
+        numbers = np.array([min(part.shift - self.cut, 31), left, bottom, most], np.int32)
+        state = np.empty((2, 2, LANES), np.int32)
+        state[0], state[1] = (1 << 31) - 1, -1 << 31
+        self.kernel(words, self.shape, self.offsets, self.weights, self.starts, self.firsts, numbers, added, state, y)
+        interleaved = unit.kind == "depthwise" and unit.S == 1
+        pixels = (state.transpose(0, 2, 1) if interleaved else state).reshape(2, -1)[:, : self.rows[1]]  # the rest is no word
+        y = (y if self.channels == unit.M else y[:, : unit.M]).reshape(len(x), unit.M, unit.R, unit.C)
+        return y.view(np.uint16) if part.y.dtype == np.uint16 else y, int(pixels[0].min()), int(pixels[1].max())
+
+
+class PackedDense:
+    """An fc on short words, rounded by AP_RND, saturated by AP_SAT, whose accumulators cannot wrap: see `pack`."""
+
+    def __init__(self, native: ModuleType, part: IntegerUnit):
         self.native, self.part = native, part
-        # Packed maps: one more column behind the halo would be read by nothing, one fewer would miss a tap.
-        rows, columns = (-(-(size + 2 * unit.pad) // unit.S) for size in (unit.H, unit.W))
-        self.shape = np.array([unit.S, unit.pad, unit.K, rows, columns])
-        taps = _depthwise_taps(unit) if unit.kind == "depthwise" else _conv_taps(unit)
-        self.offsets = np.array([_offset(self.shape, *place) for place, _ in taps], np.int64)
-        pairs = _paired(digits, [pair for _, pair in taps])  # (M, digits, pairs, 2)
-        self.count = 1 if unit.kind == "depthwise" else len(digits)
-        height = native.DEPTHWISE[0] if unit.kind == "depthwise" else native.CONV[0]
-        channels = 1 if unit.kind == "depthwise" else height // self.count
-        blocks = np.zeros((-(-unit.M // channels), channels * (height // channels), len(taps), 2), np.int16)
-        wide = np.zeros((len(blocks) * channels, height // channels, len(taps), 2), np.int16)
-        wide[: unit.M, : len(digits)] = pairs
-        blocks[:] = wide.reshape(blocks.shape)
-        self.weights = np.ascontiguousarray(blocks.transpose(0, 2, 1, 3))  # (blocks, pairs, rows, 2)
-        self.bias = part.bias.astype(np.float64)
-        factor, digit = 2.0**-part.shift, float(native.DIGIT if len(digits) == 2 else 0)
-        bottom = max(part.y.min, 0) if unit.relu else part.y.min
-        scale, half = float(1 << part.residual_shift), 0.5 if part.shift else 0.0
-        self.numbers = np.array([digit, 0, scale, factor, half, bottom, part.y.max, part.y.min], np.float64)
+        self.weights = np.ascontiguousarray(part.weights.reshape(part.unit.M, -1), np.int16)
+        self.bias = part.bias.astype(np.int64)
+        bottom = 0 if part.unit.relu else part.y.min
+        half, left = 1 << part.shift >> 1, part.residual_shift
+        self.numbers = (half, part.shift, left, bottom, part.y.max, part.y.min)
 
-    def run(self, x: np.ndarray, residual: np.ndarray | None) -> tuple[np.ndarray, int, int, int]:
-        """y (B, M, R, C), the lowest and the highest exact sum, and the number of saturations. x (B, N, H, W)."""
-        unit, native = self.part.unit, self.native
-        y = np.empty((len(x), unit.M, unit.R, unit.C), self.part.y.dtype)
-        extremes = np.array([np.inf, -np.inf])
-        added = np.zeros((0, 1, 1, 1)) if residual is None else np.ascontiguousarray(residual, np.float64)
-        rest = self.bias, added, self.numbers.copy(), extremes, y
-        words = np.ascontiguousarray(x, np.int16)
-        if unit.kind == "depthwise":
-            outside = native.depthwise(words, self.shape, self.offsets, self.weights, *rest)
-        else:
-            outside = native.conv(words, self.shape, self.offsets, self.weights, self.count, *rest)
-        return y, int(extremes[0]), int(extremes[1]), outside
+    def run(self, x: np.ndarray, residual: np.ndarray | None) -> Run:
+        """The unit on frames x (B, ...) of N words, residual (B, M, 1, 1)."""
+        y = np.empty((len(x), self.part.unit.M), self.part.y.dtype)
+        words = np.ascontiguousarray(x, np.int16).reshape(len(x), -1)
+        added = NOTHING if residual is None else residual.reshape(len(x), -1).astype(np.int64)
+        extremes = np.array([(1 << 63) - 1, -1 << 63])
+        outside = self.native.dense(words, self.weights, self.bias, added, self.numbers, extremes, y)
+        return y[:, :, None, None], signed_bits(*extremes.tolist()), outside
 
 
-def pack(part: IntegerUnit) -> PackedUnit | None:
+LANES, NOTHING = 8, np.zeros((0, 1), np.int64)
+
+
+def pack(part: IntegerUnit) -> PackedMaps | PackedDense | None:
     """The unit for compiled code, or None where that is not installed or could not be exact.
 
-    Exact: sums of products of each digit stay below 2**31 (`digits`); the caller has seen that float64 holds the rest.
+    Exact: no sum in 32 bits passes them (`digits`; in an fc that of two products, the rest is summed in 64 bits); the caller has
+    seen that write-back is the usual one.
     """
-    native = kernels()
-    if native is None or part.unit.kind == "fc" or not short(part):
+    native, unit = kernels(), part.unit
+    if native is None or not (short(part.x) and short(part.w)):
         return None
-    digits = native.digits(part.weights.reshape(part.unit.M, -1), part.x.largest_magnitude)
-    return None if digits is None else PackedUnit(native, part, digits)
+    if unit.kind == "fc":
+        weights = np.abs(part.weights.reshape(unit.M, -1).astype(np.int64))
+        pair = int(np.add.reduceat(weights, range(0, unit.N, 2), axis=1).max())
+        return PackedDense(native, part) if pair * part.x.largest_magnitude < 1 << 31 else None
+    if not short(part.r) or part.y.bits > 16 or (unit.kind == "depthwise" and unit.S > 2):
+        return None
+    found = digits(part)
+    return None if found is None else PackedMaps(native, part, found)
 
 
-# A tap: where its pair lies (map, ky, kx), and the indices of its two weights among the unit's taps (-1: a zero).
-Tap = tuple[tuple[int, int, int], tuple[int, int]]
+# A tap: bytes from the first packed word that pixel (0, 0) meets, and its two weights among the unit's taps (-1: a zero).
+Tap = tuple[int, tuple[int, int]]
 
 
-def _conv_taps(unit: Unit) -> list[Tap]:
-    """Channels 2i and 2i + 1 of a pixel."""
-    area = unit.K * unit.K
-    return [
-        ((n // 2, ky, kx), (n * area + ky * unit.K + kx, (n + 1) * area + ky * unit.K + kx if n + 1 < unit.N else -1))
-        for n in range(0, unit.N, 2) for ky in range(unit.K) for kx in range(unit.K)
-    ]  # fmt: skip
-
-
-def _depthwise_taps(unit: Unit) -> list[Tap]:
-    """A pixel and the one S to its right, which is its neighbour in a packed map."""
+def _conv_taps(unit: Unit, rows: int, columns: int) -> list[Tap]:
+    """Channels 2i and 2i + 1 of a pixel, in S x S maps."""
+    area, S = unit.K * unit.K, unit.S
     found = []
-    for ky in range(unit.K):
-        for kx in range(unit.K):
-            if kx // unit.S % 2 == 0:
-                right = kx + unit.S
-                found.append(((0, ky, kx), (ky * unit.K + kx, ky * unit.K + right if right < unit.K else -1)))
+    for n in range(0, unit.N, 2):
+        for ky in range(unit.K):
+            for kx in range(unit.K):
+                plane, tap = (n // 2 * S + ky % S) * S + kx % S, n * area + ky * unit.K + kx
+                pair = tap, tap + area if n + 1 < unit.N else -1
+                found.append((4 * ((plane * rows + ky // S) * columns + kx // S), pair))
     return found
 
 
-def _offset(shape: np.ndarray, pair: int, ky: int, kx: int) -> int:
-    """Bytes from the first packed pair of words to the one that tap (ky, kx) of pixel (0, 0) meets."""
-    stride, _, _, rows, columns = (int(size) for size in shape)
-    plane = (pair * stride + ky % stride) * stride + kx % stride
-    return 4 * ((plane * rows + ky // stride) * columns + kx // stride)
+def _depthwise_taps(unit: Unit, rows: int, columns: int) -> list[Tap]:
+    """A pixel and its right neighbour, in one map."""
+    return [
+        (2 * (ky * columns + kx), (ky * unit.K + kx, ky * unit.K + kx + 1 if kx + 1 < unit.K else -1))
+        for ky in range(unit.K) for kx in range(0, unit.K, 2)
+    ]  # fmt: skip
 
 
 def _paired(digits: list[np.ndarray], pairs: list[tuple[int, int]]) -> np.ndarray:
