@@ -224,6 +224,12 @@ def dot(typingctx, x, w, count):
 
 
 @_compile
+def address(array):
+    """Where an array begins, signed: Numba adds signed and unsigned integers in float64."""
+    return np.int64(array.ctypes.data)
+
+
+@_compile
 def copy_row(source, target):
     """target = source, two rows of words: whole vectors, the last of which may overlap the one before."""
     count = len(source)
@@ -233,7 +239,7 @@ def copy_row(source, target):
     else:
         for i in range(0, count, LANES):
             place = 2 * min(i, count - LANES)
-            copy_lanes(source.ctypes.data + place, target.ctypes.data + place)
+            copy_lanes(address(source) + place, address(target) + place)
 
 
 @_compile
@@ -289,6 +295,7 @@ def maps_kernel(channels: int, digits: int, gap: int, depthwise: bool) -> Callab
         packed = np.zeros(size + SLACK, np.int32)
         padded = packed.view(np.int16)
         spare = np.zeros((2, channels, BLOCK), np.int16)
+        spare_y, spare_residual = address(spare[0]), address(spare[1]) if len(residual) else np.int64(0)
         height, width = y.shape[2:]
         for frame in range(len(x)):
             if not depthwise:
@@ -296,27 +303,26 @@ def maps_kernel(channels: int, digits: int, gap: int, depthwise: bool) -> Callab
             for block in range(len(firsts)):
                 if depthwise:
                     pad_map(x[frame, block], pad, columns, padded)
-                m, w, start = firsts[block], weights[block].ctypes.data, starts[block].ctypes.data
+                m, w, start = firsts[block], address(weights[block]), address(starts[block])
                 for r in range(height):
+                    spills = (r * width) + BLOCK > height * width  # what follows a map must not be overwritten
+                    if spills and len(residual):
+                        for i in range(channels):
+                            copy_row(residual[frame, m + i, r], spare[1, i])
                     for c in range(0, width, BLOCK):
                         p = max(min(c, width - BLOCK), 0)
-                        place, step = 2 * (r * width + p), y.strides[1]
-                        target = y[frame, m].ctypes.data + place
-                        source = residual[frame, m].ctypes.data + place if len(residual) else 0
-                        spills = (r * width) + BLOCK > height * width  # what follows a map must not be overwritten
+                        target, source, step = address(y[frame, m, r]) + 2 * p, np.int64(0), np.int64(y.strides[1])
+                        if len(residual):
+                            source = address(residual[frame, m, r]) + 2 * p
                         if spills:
-                            target, step = spare[0].ctypes.data, spare.strides[1]
-                            if len(residual):
-                                source = spare[1].ctypes.data
-                                for i in range(channels):
-                                    copy_row(residual[frame, m + i, r], spare[1, i])
+                            target, source, step = spare_y, spare_residual, np.int64(2 * BLOCK)
                         outputs(
-                            channels, digits, gap, packed.ctypes.data + r * row_step + p * pixel_step, offsets.ctypes.data,
-                            len(offsets), w, start, numbers.ctypes.data, source, target, step, state.ctypes.data,
+                            channels, digits, gap, address(packed) + r * row_step + p * pixel_step, address(offsets),
+                            len(offsets), w, start, address(numbers), source, target, step, address(state),
                         )  # fmt: skip
-                        if spills:
-                            for i in range(channels):
-                                copy_row(spare[0, i, :width], y[frame, m + i, r])
+                    if spills:
+                        for i in range(channels):
+                            copy_row(spare[0, i, :width], y[frame, m + i, r])
 
     return maps
 
@@ -333,7 +339,7 @@ def dense(x, weights, bias, residual, numbers, extremes, y):
     whole = count - count % BLOCK
     for m in range(len(weights)):
         for frame in range(len(x)):
-            v = bias[m] + dot(x.ctypes.data + frame * x.strides[0], weights.ctypes.data + m * weights.strides[0], whole)
+            v = bias[m] + dot(address(x[frame]), address(weights[m]), whole)
             for n in range(whole, count):
                 v += np.int64(x[frame, n]) * np.int64(weights[m, n])
             if len(residual):
