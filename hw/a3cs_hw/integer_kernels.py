@@ -34,8 +34,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 LANES = 8  # int32 sums of a vector; wider and narrower machines split or join them
-BLOCK = 2 * LANES  # pixels that are summed at once, of up to ROWS digits: eight registers
-ROWS = 4
+BLOCK = 2 * LANES  # pixels of a row that are summed at once: two vectors
+ROWS = 4  # of digits that are, in conv; a depthwise unit has two at most, but sums two rows of pixels: eight registers each
 SLACK = 4 * BLOCK  # int32 behind the packed words: a map's last block reads, and forgets, what is there
 
 try:
@@ -91,18 +91,18 @@ def _all(number):
     return ir.Constant(_sums, [number] * LANES)
 
 
-def _sum_taps(builder, rows, gap, x, offsets, count, w, starts):
-    """The vectors of sums, two for each of so many rows of digits: they stay in registers while a loop adds tap after tap."""
-    started = [_splat(builder, starts, 4 * row) for row in range(rows) for _ in range(2)]
+def _sum_taps(builder, rows, places, x, offsets, count, w, starts):
+    """The vectors of sums at these places of x, for each of so many rows of digits: a loop adds tap after tap in registers."""
+    started = [_splat(builder, starts, 4 * row) for row in range(rows) for _ in places]
     before, loop, after = builder.block, builder.append_basic_block("taps"), builder.append_basic_block("write")
     builder.branch(loop)
     builder.position_at_end(loop)
     tap, totals = builder.phi(_long), [builder.phi(_sums) for _ in started]
     place = builder.add(x, builder.load(_at(builder, offsets, builder.mul(tap, _number(8)), _long)))
     pairs = builder.add(w, builder.mul(tap, _number(4 * rows)))
-    vectors = [builder.load(_at(builder, place, offset, _words), align=2) for offset in (0, gap)]
+    vectors = [builder.load(_at(builder, place, offset, _words), align=2) for offset in places]
     weights = [builder.bitcast(_splat(builder, pairs, 4 * row), _words) for row in range(rows)]
-    added = [_add_pairs(builder, total, vectors[i % 2], weights[i // 2]) for i, total in enumerate(totals)]
+    added = [_add_pairs(builder, total, *met) for total, met in zip(totals, [(x, w) for w in weights for x in vectors], strict=True)]
     following = builder.add(tap, _number(1))
     for phi, start, new in zip([tap, *totals], [_number(0), *started], [following, *added], strict=True):
         phi.add_incoming(start, before)
@@ -143,40 +143,42 @@ def _add_residual(builder, sums, address, interleaved, left):
 
 
 @intrinsic(prefer_literal=True)
-def outputs(typingctx, channels, digits, gap, x, offsets, count, w, starts, numbers, residual, y, step, state):
-    """Words of `BLOCK` pixels of so many channels, each with so many digits: t = starts + sum over taps < count, written back.
+def outputs(typingctx, channels, digits, lines, gap, x, x_line, offsets, count, w, starts, numbers, residual, y, y_line, step, state):
+    """Words of BLOCK pixels of so many rows (lines) and channels: t = starts + sum over taps < count, written back.
 
-    The first three are constants; the rest are addresses, except that the number of taps is `count`, and that channels of y
-    and of the residual (0 without one) lie `step` bytes apart. x and w hold pairs of int16: tap i meets those at x + offsets[i]
-    (int64, bytes), for pixels 0-7, and `gap` bytes on, for 8-15; or if the gap is one word, for even and for odd pixels.
-    starts: int32 (channels, digits). numbers, int32: right shift of t, left shift of the residual, the least and the largest
-    word. state, int32 (2, 2, LANES): the lowest t so far and the highest, of the two vectors, lane by lane.
+    The first four are constants; x, offsets, w, starts, numbers, residual (0 without one), y and state are addresses; lines of x
+    lie x_line bytes apart, those of y and of the residual y_line, and their channels `step`. x and w hold pairs of int16: tap i
+    meets those at x + offsets[i] (int64, bytes), for pixels 0-7, and `gap` bytes on, for 8-15; or if the gap is one word, for
+    even and for odd pixels. starts: int32 (channels, digits). numbers, int32: right shift of t, left shift of the residual, the
+    least and the largest word. state, int32 (2, 2, LANES): the lowest t so far and the highest, of two vectors, lane by lane.
     """
-    height, rows, interleaved = channels.literal_value, channels.literal_value * digits.literal_value, gap.literal_value == 2
+    height, cut, length, apart = (value.literal_value for value in (channels, digits, lines, gap))
 
     def codegen(context, builder, signature, args):
-        x, offsets, count, w, starts, numbers, residual, y, step, state = args[3:]
-        sums = _sum_taps(builder, rows, gap.literal_value, x, offsets, count, w, starts)
+        x, x_line, offsets, count, w, starts, numbers, residual, y, y_line, step, state = args[4:]
+        met = [builder.add(builder.mul(x_line, _number(n)), _number(v * apart)) for n in range(length) for v in (0, 1)]
+        sums = _sum_taps(builder, height * cut, met, x, offsets, count, w, starts)
         right, left, bottom, most = (_splat(builder, numbers, 4 * i) for i in range(4))
         places = [_at(builder, state, 4 * LANES * i, _sums) for i in range(4)]
         extremes = [builder.load(place, align=4) for place in places]
-        for i in range(height):
-            found = sums[2 * i * rows // height : 2 * (i + 1) * rows // height]
-            if rows > height:
-                found = [builder.add(builder.ashr(low, _all(8)), high) for low, high in zip(found[:2], found[2:], strict=True)]
-            away = builder.mul(step, _number(i))
+        for i, n in [(i, n) for i in range(height) for n in range(length)]:
+            low, high = (2 * (row * length + n) for row in (i * cut, i * cut + cut - 1))
+            found = sums[low : low + 2]
+            if cut == 2:
+                found = [builder.add(builder.ashr(t, _all(8)), sums[high + v]) for v, t in enumerate(found)]
+            away = builder.add(builder.mul(step, _number(i)), builder.mul(y_line, _number(n)))
             here = builder.select(builder.icmp_signed("!=", residual, _number(0)), builder.add(residual, away), _number(0))
-            found = _add_residual(builder, found, here, interleaved, left)
+            found = _add_residual(builder, found, here, apart == 2, left)
             words = []
             for v, t in enumerate(found):
                 extremes[v], extremes[2 + v] = _minimum(builder, t, extremes[v]), _maximum(builder, t, extremes[2 + v])
                 words.append(_minimum(builder, _maximum(builder, builder.ashr(t, right), bottom), most))
-            builder.store(_pixels(builder, *words, interleaved), _at(builder, y, away, _words), align=2)
+            builder.store(_pixels(builder, *words, apart == 2), _at(builder, y, away, _words), align=2)
         for place, found in zip(places, extremes, strict=True):
             builder.store(found, place, align=4)
         return context.get_dummy_value()
 
-    return types.void(channels, digits, gap, *[types.int64] * 10), codegen
+    return types.void(channels, digits, lines, gap, *[types.int64] * 12), codegen
 
 
 @intrinsic
@@ -287,6 +289,7 @@ def pad_map(x, pad, columns, padded):
 @functools.cache
 def maps_kernel(channels: int, digits: int, gap: int, depthwise: bool) -> Callable[..., None]:
     """The compiled function of units that are summed in blocks of so many channels with so many digits; gap as in `outputs`."""
+    lines = 2 if depthwise else 1
 
     @_compile
     def maps(x, shape, offsets, weights, starts, firsts, numbers, residual, state, y):
@@ -294,9 +297,10 @@ def maps_kernel(channels: int, digits: int, gap: int, depthwise: bool) -> Callab
         stride, pad, kernel, rows, columns, size, row_step, pixel_step = shape
         packed = np.zeros(size + SLACK, np.int32)
         padded = packed.view(np.int16)
-        spare = np.zeros((2, channels, BLOCK), np.int16)
+        spare = np.zeros((2, channels, lines, BLOCK), np.int16)
         spare_y, spare_residual = address(spare[0]), address(spare[1]) if len(residual) else np.int64(0)
         height, width = y.shape[2:]
+        further = row_step if height >= lines else 0  # a lonely row is summed twice
         for frame in range(len(x)):
             if not depthwise:
                 pack_pairs(x[frame], stride, pad, kernel, rows, columns, packed)
@@ -304,25 +308,32 @@ def maps_kernel(channels: int, digits: int, gap: int, depthwise: bool) -> Callab
                 if depthwise:
                     pad_map(x[frame, block], pad, columns, padded)
                 m, w, start = firsts[block], address(weights[block]), address(starts[block])
-                for r in range(height):
-                    spills = (r * width) + BLOCK > height * width  # what follows a map must not be overwritten
+                for first in range(0, height, lines):
+                    r = max(min(first, height - lines), 0)
+                    last = min(lines, height)
+                    spills = (r + last - 1) * width + BLOCK > height * width  # what follows a map must not be overwritten
                     if spills and len(residual):
                         for i in range(channels):
-                            copy_row(residual[frame, m + i, r], spare[1, i])
+                            for n in range(last):
+                                copy_row(residual[frame, m + i, r + n], spare[1, i, n])
+                            for n in range(last, lines):
+                                copy_row(residual[frame, m + i, r], spare[1, i, n])
                     for c in range(0, width, BLOCK):
                         p = max(min(c, width - BLOCK), 0)
-                        target, source, step = address(y[frame, m, r]) + 2 * p, np.int64(0), np.int64(y.strides[1])
+                        target, source = address(y[frame, m, r]) + 2 * p, np.int64(0)
+                        line, step = np.int64(y.strides[2]), np.int64(y.strides[1])
                         if len(residual):
                             source = address(residual[frame, m, r]) + 2 * p
                         if spills:
-                            target, source, step = spare_y, spare_residual, np.int64(2 * BLOCK)
+                            target, source, line, step = spare_y, spare_residual, np.int64(2 * BLOCK), np.int64(2 * BLOCK * lines)
                         outputs(
-                            channels, digits, gap, address(packed) + r * row_step + p * pixel_step, address(offsets),
-                            len(offsets), w, start, address(numbers), source, target, step, address(state),
+                            channels, digits, lines, gap, address(packed) + r * row_step + p * pixel_step, further,
+                            address(offsets), len(offsets), w, start, address(numbers), source, target, line, step, address(state),
                         )  # fmt: skip
                     if spills:
                         for i in range(channels):
-                            copy_row(spare[0, i, :width], y[frame, m + i, r])
+                            for n in range(last):
+                                copy_row(spare[0, i, n, :width], y[frame, m + i, r + n])
 
     return maps
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from benches.peers import median_seconds
+from benches.peers import least_cpu_seconds
 from benches.simulator import cases, checksum
 
 
 def peer() -> Callable[..., Any]:
-    """The side: milliseconds of a unit and the checksum of its outputs, or None for a unit that is no matrix product."""
+    """The side: milliseconds of a unit and a frame, and the checksum of its outputs, or None for a unit that is no matrix product."""
     from apytypes import APyFixedArray, OverflowMode, QuantizationMode
 
     units = cases()
@@ -37,14 +37,15 @@ def peer() -> Callable[..., Any]:
             return y
 
         words = np.asarray(call().to_numpy()) * 2.0**part.y.frac
+        words = words.reshape(unit.M, len(x), -1).transpose(1, 0, 2)  # (B, M, R C)
         words = np.maximum(words, 0) if unit.relu else words
-        return 1e3 * median_seconds(call, seconds), checksum(words.astype(np.int64))
+        return 1e3 * least_cpu_seconds(call, seconds) / len(x), checksum(words.astype(np.int64))
 
     return turn
 
 
 def _columns(unit, x: np.ndarray) -> np.ndarray:
-    """The words (N K K, R C) that the unit's taps meet, n, ky, kx."""
-    padded = np.pad(x[0], ((0, 0), (unit.pad, unit.pad), (unit.pad, unit.pad)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (unit.K, unit.K), axis=(1, 2))[:, :: unit.S, :: unit.S]
-    return windows.transpose(0, 3, 4, 1, 2).reshape(unit.taps, unit.R * unit.C)
+    """The words (N K K, B R C) that the unit's taps meet, n, ky, kx."""
+    padded = np.pad(x, ((0, 0), (0, 0), (unit.pad, unit.pad), (unit.pad, unit.pad)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (unit.K, unit.K), axis=(2, 3))[:, :, :: unit.S, :: unit.S]
+    return windows.transpose(1, 4, 5, 0, 2, 3).reshape(unit.taps, -1)

@@ -129,6 +129,20 @@ def median_seconds(call: Callable[[], object], seconds: float) -> float:
     return statistics.median(times)
 
 
+def least_cpu_seconds(call: Callable[[], object], seconds: float) -> float:
+    """The least CPU time of a call in this thread, repeated for about so long, after one that warms up.
+
+    For work in one thread, on a machine that others use too: waiting for a core does not count.
+    """
+    call()
+    times: list[float] = []
+    while not times or sum(times) < seconds:
+        start = time.thread_time()
+        call()
+        times.append(time.thread_time() - start)
+    return min(times)
+
+
 def ratio(over: Sequence[float], under: Sequence[float]) -> tuple[float, list[float]]:
     """The ratio of two sides' medians, and the lowest and highest ratio of any round."""
     rounds = [a / b for a, b in zip(over, under, strict=True)]
