@@ -17,7 +17,7 @@ Words are packed in pairs, and a tap is an offset into the packed words, the sam
 
     conv                     channels 2i and 2i + 1 of a pixel; stride S: S x S maps of every S-th pixel, lest there be gaps
     depthwise, stride 1      a pixel and its right neighbour, as they lie: one vector for even pixels, one for odd ones
-    depthwise, stride 2      the same, and only even pixels are wanted
+    depthwise, stride 2      the same: a vector's pairs begin at the pixels that are wanted
 
 Numba's cache needs all that the machine code depends on in this one file.
 """
@@ -102,7 +102,8 @@ def _sum_taps(builder, rows, places, x, offsets, count, w, starts):
     pairs = builder.add(w, builder.mul(tap, _number(4 * rows)))
     vectors = [builder.load(_at(builder, place, offset, _words), align=2) for offset in places]
     weights = [builder.bitcast(_splat(builder, pairs, 4 * row), _words) for row in range(rows)]
-    added = [_add_pairs(builder, total, *met) for total, met in zip(totals, [(x, w) for w in weights for x in vectors], strict=True)]
+    factors = [(x, w) for w in weights for x in vectors]
+    added = [_add_pairs(builder, total, *pair) for total, pair in zip(totals, factors, strict=True)]
     following = builder.add(tap, _number(1))
     for phi, start, new in zip([tap, *totals], [_number(0), *started], [following, *added], strict=True):
         phi.add_incoming(start, before)
@@ -143,7 +144,9 @@ def _add_residual(builder, sums, address, interleaved, left):
 
 
 @intrinsic(prefer_literal=True)
-def outputs(typingctx, channels, digits, lines, gap, x, x_line, offsets, count, w, starts, numbers, residual, y, y_line, step, state):
+def outputs(
+    typingctx, channels, digits, lines, gap, x, x_line, offsets, count, w, starts, numbers, residual, y, y_line, step, state
+):  # fmt: skip
     """Words of BLOCK pixels of so many rows (lines) and channels: t = starts + sum over taps < count, written back.
 
     The first four are constants; x, offsets, w, starts, numbers, residual (0 without one), y and state are addresses; lines of x
@@ -328,7 +331,8 @@ def maps_kernel(channels: int, digits: int, gap: int, depthwise: bool) -> Callab
                             target, source, line, step = spare_y, spare_residual, np.int64(2 * BLOCK), np.int64(2 * BLOCK * lines)
                         outputs(
                             channels, digits, lines, gap, address(packed) + r * row_step + p * pixel_step, further,
-                            address(offsets), len(offsets), w, start, address(numbers), source, target, line, step, address(state),
+                            address(offsets), len(offsets), w, start, address(numbers), source, target, line, step,
+                            address(state),
                         )  # fmt: skip
                     if spills:
                         for i in range(channels):

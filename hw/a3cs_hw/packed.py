@@ -13,6 +13,7 @@ from a3cs_hw.units import Unit
 
 SHORT = 1 << 15  # int16 holds -SHORT to SHORT - 1
 DIGIT_BITS = 8
+NOTHING = np.zeros((0, 1), np.int64)
 Run = tuple[np.ndarray, int | None, int]  # y (B, M, R, C), the bits of the widest sum if they were found, saturations
 
 
@@ -70,7 +71,7 @@ class PackedMaps:
 
     def __init__(self, native: ModuleType, part: IntegerUnit, digits: list[np.ndarray]):
         unit, self.part = part.unit, part
-        depthwise, self.count = unit.kind == "depthwise", len(digits)
+        depthwise, self.count, self.lanes = unit.kind == "depthwise", len(digits), native.LANES
         # Without a halo or a stride, and one tap: rows follow one another, so that a map is one long row.
         self.flat = not depthwise and unit.K == unit.S == 1 and unit.pad == 0
         self.rows = (1, unit.R * unit.C) if self.flat else (unit.R, unit.C)
@@ -126,7 +127,7 @@ class PackedMaps:
         words = np.ascontiguousarray(x, np.int16).reshape(len(x), unit.N, *((1, -1) if self.flat else (unit.H, unit.W)))
         left = part.residual_shift - self.cut if part.r else 0
         numbers = np.array([min(part.shift - self.cut, 31), left, bottom, most], np.int32)
-        state = np.empty((2, 2, LANES), np.int32)
+        state = np.empty((2, 2, self.lanes), np.int32)
         state[0], state[1] = (1 << 31) - 1, -1 << 31
         self.kernel(words, self.shape, self.offsets, self.weights, self.starts, self.firsts, numbers, added, state, y)
         interleaved = unit.kind == "depthwise" and unit.S == 1
@@ -154,9 +155,6 @@ class PackedDense:
         extremes = np.array([(1 << 63) - 1, -1 << 63])
         outside = self.native.dense(words, self.weights, self.bias, added, self.numbers, extremes, y)
         return y[:, :, None, None], signed_bits(*extremes.tolist()), outside
-
-
-LANES, NOTHING = 8, np.zeros((0, 1), np.int64)
 
 
 def pack(part: IntegerUnit) -> PackedMaps | PackedDense | None:

@@ -73,3 +73,16 @@ def test_a_ready_network_keeps_its_weights():
         weights[:] = -1 - weights
     assert np.array_equal(ready.run(frames).logits, before.logits)
     assert not np.array_equal(run(network, frames).logits, before.logits)
+
+
+def test_sums_too_small_for_compiled_code_are_still_measured():
+    """Two digits see a sum's bits from the ninth on: below that the counter must come from elsewhere, not be 9."""
+    words = Format(16, 0)
+    weights = np.full((1, 300, 1, 1), words.max, np.int16)
+    part = IntegerUnit(
+        Unit("u", "conv", 1, 300, 1, 9), words, None, UnitFormats(words, Format(16, -20), 60), weights, np.array([5])
+    )
+    ready = ReadyUnit(part)
+    assert ready.packed is not None and ready.packed.count == 2
+    _, counters = ready.compute(np.zeros((1, 300, 1, 9), np.int16))
+    assert counters.widest_accumulator == 4

@@ -12,7 +12,7 @@ from benches.simulator import cases, checksum
 
 
 def peer() -> Callable[..., Any]:
-    """The side: milliseconds of a unit and a frame, and the checksum of its outputs, or None for a unit that is no matrix product."""
+    """The side: milliseconds of a unit and a frame and the checksum of its outputs, or None for what is no matrix product."""
     from apytypes import APyFixedArray, OverflowMode, QuantizationMode
 
     units = cases()

@@ -29,7 +29,8 @@ typedef %(x)s x_t;
 typedef ap_fixed<%(w_bits)d, %(w_bits)d - %(w_frac)d> w_t;
 typedef ap_fixed<%(acc)d, %(acc)d - %(acc_frac)d> acc_t;
 typedef ap_fixed<%(y_bits)d, %(y_bits)d - %(y_frac)d, %(rounding)s, %(overflow)s> y_t;
-enum { FRAMES = %(frames)d, M = %(M)d, N = %(N)d, H = %(H)d, W = %(W)d, R = %(R)d, C = %(C)d, K = %(K)d, S = %(S)d, PAD = %(pad)d };
+enum { FRAMES = %(frames)d };
+enum { M = %(M)d, N = %(N)d, H = %(H)d, W = %(W)d, R = %(R)d, C = %(C)d, K = %(K)d, S = %(S)d, PAD = %(pad)d };
 enum { DEPTHWISE = %(depthwise)d, RELU = %(relu)d, INPUTS = DEPTHWISE ? 1 : N };
 
 template <typename T> std::vector<T> read(const char* path, std::size_t count)
@@ -84,7 +85,7 @@ int main(int, char** paths)
         least = total == 0 ? taken : std::min(least, taken);
         total += taken;
     }
-    std::printf("%%.9f\n", least);
+    std::printf("%%.9f\\n", least);
     std::FILE* out = std::fopen(paths[4], "wb");
     for (const y_t& value : y) {
         const long long word = ap_int<%(y_bits)d>(value.range()).to_int64();

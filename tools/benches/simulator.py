@@ -1,9 +1,10 @@
 """`bench.py simulator`: bit-exact arithmetic on whole maps, ours against ap_fixed in g++ and APyTypes' matrix product.
 
-Ours: one frame through ResNet-14 with random weights, and through the distinct units of a derived agent. APyTypes has no
-convolution over channels, so it gets the unit's columns ready-made and multiplies, adds the bias, rounds and saturates; ours
-packs its words too. The C++ is plain loops on Xilinx's ap_fixed, g++ -O3. On every side the weights are made ready before the
-clock starts. A peer's results must equal ours, bit for bit, or the benchmark fails.
+Ours: one frame through ResNet-14 with random weights, and a batch of frames, the same for every side, through the distinct
+units of a derived agent: CPU time of one thread, the least of a turn, divided by the frames. APyTypes has no convolution over
+channels, so it gets the unit's columns ready-made and multiplies, adds the bias, rounds and saturates; ours packs its words too.
+The C++ is plain loops on Xilinx's ap_fixed, g++ -O3. On every side the weights are made ready before the clock starts. A peer's
+results must equal ours, bit for bit, or the benchmark fails.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ ACTIONS = 4
 # The agent that `make demo` derived, with all four families of operators in it.
 OPERATORS = ("conv3", "skip", "ir5e5", "skip", "ir5e3", "ir5e3", "ir5e3", "ir3e3", "skip", "conv3", "ir3e3", "ir5e3")
 TURNS, SECONDS = 3, 0.15
-# A call takes so many frames: the tools that judge a network (quantize --report, golden, simulate) run whole batches.
+# A call takes so many frames, as where a network is judged: `a3cs simulate` runs a whole file at once, `a3cs quantize` 50 frames.
 BATCH, MOST_FRAMES, LEAST_MACS = 8, 256, 1 << 18
 GXX = "g++ ap_fixed"
 # Name: the side, whose turns answer as `ours` does or None, and the modules that it needs. Another peer joins here.
@@ -79,7 +80,7 @@ def frames_a_call(unit: Unit) -> int:
 
 
 def ours() -> Callable[..., Any]:
-    """The side that is this project: milliseconds of a network's frame, or of a unit and a frame; a checksum of the outputs with it."""
+    """The side that is this project: milliseconds of a network's frame, or of a unit's and a checksum of its outputs."""
     network, frame = arithmetic.ReadyNetwork(integer_network("resnet14")), frames(1)
     units = {case: (arithmetic.ReadyUnit(part), x) for case, (part, x) in cases().items()}
 
@@ -143,5 +144,7 @@ def tables(found: dict[str, Any]) -> list[Table]:
     for case, row in found["units"].items():
         cells = [(number(p["ms"]), times(p["ratio"], p["ratio_spread"])) if (p := row.get(n)) else ("-", "-") for n in peers]
         rows.append([case, number(row["ours_ms"]), *(text for pair in cells for text in pair)])
-    title = f"Bit-exact integers, one frame: ResNet-14 takes {found['resnet14_ms']:.2f} ms; the units of a derived agent"
+    batch = f"in batches of {BATCH} frames (those below {LEAST_MACS // BATCH} MACs: up to {MOST_FRAMES})"
+    alone = f"ResNet-14 takes {found['resnet14_ms']:.2f} alone"
+    title = f"Bit-exact integers, ms a frame: {alone}; the units of a derived agent, {batch}"
     return [Table(title, head, rows)]
