@@ -80,6 +80,7 @@ def test_drawing_again(made, tmp_path):
 @pytest.mark.parametrize("name", ["table1", "table2", "table3"])
 def test_the_shipped_tables(name, tmp_path):
     """A table in docs/results would not be what its rows say."""
+    pytest.importorskip("scipy", reason="intervals need the extra `fast`")
     done("paper", name, "--from", DOCS, "--out", tmp_path)
     assert (tmp_path / f"{name}.md").read_bytes() == (DOCS / f"{name}.md").read_bytes()
     assert (tmp_path / "results.md").read_bytes() == (DOCS.parent / "results.md").read_bytes()
@@ -93,6 +94,7 @@ def test_killed_and_resumed(made, tmp_path):
 @pytest.mark.slow
 def test_killed_searches(tmp_path):
     """The same of searches, which have more state."""
+    pytest.importorskip("matplotlib", reason="pictures need the extra `plot`")
     done(*FIGURE, "--out", tmp_path / "undisturbed")
     killed_and_resumed(FIGURE, tmp_path, tmp_path / "undisturbed")
 
@@ -129,6 +131,7 @@ def logged(out):
 
 def test_jobs_end_with_the_command(tmp_path):
     """Killed commands would leave processes behind that go on for days."""
+    pytest.importorskip("matplotlib", reason="pictures need the extra `plot`")
     if not Path("/proc").exists():
         pytest.skip("processes are looked up in /proc")
     kill_in_the_middle(FIGURE, tmp_path / "out", np.random.default_rng(1))
@@ -188,12 +191,12 @@ def test_a_game_named_twice(made, copy):
 
 
 @pytest.mark.parametrize(
-    ("command", "missing", "extra"),
-    [("table2", "scipy", "fast"), ("figure1", "matplotlib", "plot")],
+    ("command", "seeds", "missing", "extra"),
+    [("table2", 3, "scipy", "fast"), ("figure1", 1, "matplotlib", "plot")],
 )
-def test_a_missing_extra_is_told_before_anything_runs(command, missing, extra, tmp_path):
+def test_a_missing_extra_is_told_before_anything_runs(command, seeds, missing, extra, tmp_path):
     """A person would wait for hours of training to hear that the table cannot be written."""
-    words = ("paper", command, "--scale", "smoke", "--games", "catch", "--seeds", "3", "--out", tmp_path / "out")
+    words = ("paper", command, "--scale", "smoke", "--games", "catch", "--seeds", seeds, "--out", tmp_path / "out")
     answer = process(*words, without=[missing])
     assert answer.status == 2 and f"a3cs-ref[{extra}]" in answer.err and answer.err.count("\n") == 1, answer.err
     assert not (tmp_path / "out").exists()

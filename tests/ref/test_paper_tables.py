@@ -71,6 +71,7 @@ def test_what_was_not_run_is_an_empty_cell(table):
 
 def test_a_cell_holds_highest_and_final_over_the_seeds():
     """Highest and final would be swapped, seeds left out, or an interval given for two seeds."""
+    pytest.importorskip("scipy")
     three = table_text("table1", header("table1"), rows_of("table1", seeds=3))
     ours = cells(three, "Breakout")[2]
     highest, final = ours.removesuffix(" (n = 3)").split(" / ")
@@ -119,6 +120,7 @@ def test_a_design_that_does_not_fit_is_listed_with_its_reason():
 @pytest.mark.parametrize("table", TABLES)
 def test_every_line_of_a_table_has_the_columns_of_its_head(table):
     """A line with a cell too few would move every figure behind it into another column."""
+    pytest.importorskip("scipy")
     lines = table_text(table, header(table), rows_of(table)).splitlines()
     bars = [[at for at, letter in enumerate(line) if letter == "|"] for line in lines if line.startswith("|")]
     groups = [line for line in lines if line.startswith("| Game")]
@@ -172,6 +174,7 @@ def test_table3_says_what_is_not_like_for_like():
 
 def test_the_same_rows_are_the_same_bytes():
     """A table redrawn elsewhere would differ: another process orders sets of names in another way."""
+    pytest.importorskip("scipy")
     code = "import sys, json; from a3cs_ref.paper.tables import table_text as t; print(*(t(*d) for d in json.load(sys.stdin)))"
     documents = []
     for table in TABLES:
