@@ -1,7 +1,7 @@
 """`bench.py simulator`: bit-exact arithmetic on whole maps, ours against ap_fixed in g++ and APyTypes' matrix product.
 
 Ours: one frame through ResNet-14 with random weights, and a batch of frames, the same for every side, through the distinct
-units of a derived agent: CPU time of one thread, the least of a turn, divided by the frames. APyTypes has no convolution over
+units of a derived agent: every side has one thread; its CPU time, the least of a turn, divided by the frames. APyTypes has no convolution over
 channels, so it gets the unit's columns ready-made and multiplies, adds the bias, rounds and saturates; ours packs its words too.
 The C++ is plain loops on Xilinx's ap_fixed, g++ -O3. On every side the weights are made ready before the clock starts. A peer's
 results must equal ours, bit for bit, or the benchmark fails.
@@ -32,6 +32,7 @@ ACTIONS = 4
 # The agent that `make demo` derived, with all four families of operators in it.
 OPERATORS = ("conv3", "skip", "ir5e5", "skip", "ir5e3", "ir5e3", "ir5e3", "ir3e3", "skip", "conv3", "ir3e3", "ir5e3")
 TURNS, SECONDS = 3, 0.15
+THREADS = 1  # of every side, whatever --threads says: it is the CPU time of a thread that is compared
 # A call takes so many frames, as where a network is judged: `a3cs simulate` runs a whole file at once, `a3cs quantize` 50 frames.
 BATCH, MOST_FRAMES, LEAST_MACS = 8, 256, 1 << 18
 GXX = "g++ ap_fixed"
@@ -115,7 +116,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     turns, seconds = (1, 0.01) if options.quick else (TURNS, SECONDS)
     wanted = {"ours": Side("benches.simulator:ours")}
     wanted |= {name: Side(function) for name, (function, modules) in PEERS.items() if available(name, modules)}
-    with sides(wanted, environment(options.threads, options.lanes)) as running:
+    with sides(wanted, environment(THREADS, options.lanes)) as running:
         found: dict[str, Any] = {"resnet14_ms": statistics.median(running["ours"].turn(seconds=seconds) for _ in range(turns))}
         found["units"] = {case: _compare(running, turns, seconds, case) for case in list(cases())[: 3 if options.quick else None]}
     return found
