@@ -1,10 +1,10 @@
 """`bench.py simulator`: bit-exact arithmetic on whole maps, ours against ap_fixed in g++ and APyTypes' matrix product.
 
 Ours: one frame through ResNet-14 with random weights, and a batch of frames, the same for every side, through the distinct
-units of a derived agent: every side has one thread; its CPU time, the least of a turn, divided by the frames. APyTypes has no convolution over
-channels, so it gets the unit's columns ready-made and multiplies, adds the bias, rounds and saturates; ours packs its words too.
-The C++ is plain loops on Xilinx's ap_fixed, g++ -O3. On every side the weights are made ready before the clock starts. A peer's
-results must equal ours, bit for bit, or the benchmark fails.
+units of a derived agent. Every side has one thread; its CPU time, the least of a turn, is divided by the frames. APyTypes has no
+convolution over channels, so it gets the unit's columns ready-made and multiplies, adds the bias, rounds and saturates; ours
+packs its words too. The C++ is plain loops on Xilinx's ap_fixed, g++ -O3. On every side the weights are made ready before the
+clock starts. A peer's results must equal ours, bit for bit, or the benchmark fails.
 """
 
 from __future__ import annotations
