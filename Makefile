@@ -5,10 +5,14 @@ BIN := $(VENV)/bin
 RUN := runs/demo
 MODEL := $(addprefix tests/hw/test_,predictor.py schedule.py simulator.py compiled.py)
 
-.PHONY: demo test test-numpy test-all test-model test-hls test-mutants lint bench golden clean
+.PHONY: demo paper-smoke test test-numpy test-all test-model test-hls test-mutants lint bench golden clean
 
 demo: $(VENV)/demo
 	$(BIN)/python tools/demo.py --out $(RUN)
+
+# Every table and figure of the paper from real, tiny runs on Breakout. Six minutes on two cores.
+paper-smoke: $(VENV)/demo
+	$(BIN)/a3cs paper all --scale smoke --out runs/smoke
 
 test: $(VENV)/test
 	$(BIN)/python -m pytest -q
@@ -63,4 +67,4 @@ $(VENV)/test: $(VENV)/demo
 	touch $@
 
 clean:
-	rm -rf .venv .venv-numpy build dist *.egg-info runs/demo runs/demo-numpy
+	rm -rf .venv .venv-numpy build dist *.egg-info runs/demo runs/demo-numpy runs/smoke

@@ -95,7 +95,7 @@ def _figure3(header: Mapping[str, Any], rows: list[Row]) -> Figure:
         seen: list[float] = []
         for look, ((agent, accelerator), label) in enumerate(SERIES.items()):
             scores = {row["seed"]: row["highest"] for row in select(runs, game=game, net=agent)}
-            for memory in ("real", "ideal"):
+            for memory in ("ideal", "real"):  # where both are the same, the filled mark stands in the larger hollow one
                 here = select(designs, game=game, agent=agent, accelerator=accelerator, memory=memory)
                 speeds = {row["seed"]: row["throughput_fps"] for row in here if row["throughput_fps"] is not None}
                 if speeds and scores:
@@ -159,9 +159,9 @@ def _marks(panel: Axes, look: int, speeds: Mapping[int, float], scores: Mapping[
         bars |= {"yerr": _reach(y, along)} if along else {}
     else:
         places = [(speeds[seed], scores[seed]) for seed in sorted(set(speeds) & set(scores))]
-    face = COLOURS[look] if filled else "white"
+    face, size = (COLOURS[look], 7) if filled else ("white", 10)
     for x, y in places:
-        drawn = {"color": COLOURS[look], "markerfacecolor": face, "markersize": 7, "elinewidth": 1, "capsize": 2}
+        drawn = {"color": COLOURS[look], "markerfacecolor": face, "markersize": size, "elinewidth": 1, "capsize": 2}
         panel.errorbar(x, y, fmt=MARKERS[look], linestyle="none", **drawn, **bars)
     return [x for x, _ in places]
 
