@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 
@@ -160,15 +158,6 @@ def test_bricks_lost_ball_is_terminal_but_the_game_goes_on():
         np.testing.assert_array_equal(step.episode_over, step.terminal & (terminals % 3 == 0))
         lost = step.terminal & ~step.episode_over
         np.testing.assert_array_equal(env._bricks.sum(axis=(1, 2))[lost], bricks[lost])
-
-
-@pytest.mark.parametrize("game", GAMES)
-def test_thousands_of_steps_a_second(game):
-    """The games are for short tests and many seeds: drawing must not dominate (tens of thousands were measured)."""
-    env = envs.make_env(game, 16, seed=0)
-    start = time.perf_counter()
-    play_random(env, 100)
-    assert 1600 / (time.perf_counter() - start) > 3000
 
 
 def test_bad_actions_are_refused():
