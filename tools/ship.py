@@ -1,8 +1,6 @@
 """Ship a trained agent as package data: float16 weights, its config, its curve, and its score measured as shipped.
 
     python tools/ship.py runs/teacher --name teacher-breakout-vanilla --command "a3cs train --game breakout ..."
-
-A searched agent comes with its agent.json, its design and integer networks: --search RUN, the co-search that it is from.
 """
 
 from __future__ import annotations
@@ -13,14 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from a3cs_hw.draw import COLOURS, new_figure, save_png, style
-from a3cs_hw.files import UserError, read_bytes, write_bytes
+from a3cs_hw.files import UserError
 from a3cs_ref.checkpoint import RunFolder, load_checkpoint, save_checkpoint
-from a3cs_ref.cli import main as a3cs
 from a3cs_ref.rl.evaluate import evaluate
 from a3cs_ref.rl.sources import open_source
 
 LIMIT = 8 << 20  # bytes of a shipped file
-INTEGERS = (16, 8)  # bits of the integer networks of a searched agent
 DATA = Path(__file__).parent.parent / "a3cs_ref" / "data"
 
 
@@ -42,7 +38,6 @@ def main() -> None:
     parser.add_argument("--command", required=True, help="the command that trained it, stored in the file")
     parser.add_argument("--episodes", type=int, default=30, help="episodes of the evaluation (default: 30)")
     parser.add_argument("--picture", help="PNG of the score against agent steps")
-    parser.add_argument("--search", metavar="RUN", help="the co-search that it was derived from: also ship its design")
     arguments = parser.parse_args()
     folder = RunFolder(arguments.run)
     header, arrays = load_checkpoint(folder.best)
@@ -64,18 +59,6 @@ def main() -> None:
         target.unlink()
         raise UserError(f"{target}: over {LIMIT >> 20} MiB; ship a smaller network")
     print(f"{target}: {target.stat().st_size:,} bytes, {header['steps']:,} agent steps")
-    if arguments.search:
-        ship_hardware(arguments.name, Path(arguments.search))
-
-
-def ship_hardware(name: str, search: Path) -> None:
-    """NAME-agent.json, NAME-design.json and NAME-int8.npz, NAME-int16.npz beside the agent."""
-    for part in ("agent", "design"):
-        write_bytes(DATA / f"{name}-{part}.json", read_bytes(search / f"{part}.json"))
-    for bits in INTEGERS:
-        status = a3cs(["quantize", str(DATA / f"{name}.npz"), "--bits", str(bits), "--out", str(DATA / f"{name}-int{bits}.npz")])
-        if status:
-            raise SystemExit(status)
 
 
 if __name__ == "__main__":

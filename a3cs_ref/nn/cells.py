@@ -7,11 +7,14 @@ output), so every agent that the search can find lives in the same 40 slots.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from a3cs_hw.files import UserError
-from a3cs_hw.units import Unit
+from a3cs_hw.units import FRAMES, Unit, count_macs
 from a3cs_ref.nn.resnet import CHANNELS, STEM
 from a3cs_ref.nn.vanilla import dense_and_heads
 
@@ -90,3 +93,15 @@ def all_slots() -> list[str]:
     """The 40 slots that an agent's units can take, in order: an accelerator's allocation names a chunk for each."""
     cells = [f"{cell.name}.{part}" for cell in cell_shapes() for part in ("expand", "depthwise", "output")]
     return ["stem", *cells, "fc", "logits", "value"]
+
+
+@functools.cache
+def operator_macs() -> np.ndarray:
+    """MACs of one frame of every operator in every cell, int64 (12, 9)."""
+    return np.array([[count_macs(operator_units(operator, cell, FRAMES)) for operator in OPERATORS] for cell in cell_shapes()])
+
+
+def shared_macs(actions: int) -> int:
+    """MACs of one frame that every agent has: stem, dense layer and heads."""
+    units = agent_units(["conv3"] * CELLS, actions)
+    return count_macs([unit for unit in units if not unit.name.startswith("cell")])

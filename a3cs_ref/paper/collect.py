@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from a3cs_hw.files import UserError
+from a3cs_ref.paper.expected import kind_of, run_of
 from a3cs_ref.paper.jobs import Job, in_order
 from a3cs_ref.paper.plan import Entry
 from a3cs_ref.paper.process import alone, found
-from a3cs_ref.paper.rows import PLACE, header, read_rows, write_rows
+from a3cs_ref.paper.rows import PLACE, Row, header, read_rows, write_rows
 
-Row = dict[str, Any]
 COSTS = "costs"
 SEVERAL = ("accelerator", "memory")  # a job that compares accelerators fills a row for each
 
@@ -51,16 +51,8 @@ def cost_of(out: Path, job: Job) -> list[Row]:
         return []
     seconds = round(document["result"]["seconds"], 1)
     about = {"commit": document["commit"], "machine": document["machine"]}
-    game, seed, what = _where(job)
-    row = {"row": "cost", "job": job.key, "game": game, "seed": seed, "what": what, "steps": job.size, "seconds": seconds}
-    return [row | about]
-
-
-def _where(job: Job) -> tuple[str, int, str]:
-    """Game, seed, and what was run: a network's name, "agent", or a scheme."""
-    config = job.config.get("cosearch", job.config)
-    what = config.get("scheme") or config["net"]
-    return config["game"], config["seed"], "agent" if what.endswith(".json") else what
+    run = {"game": run_of(job)["game"], "seed": run_of(job)["seed"], "what": kind_of(job)}
+    return [{"row": "cost", "job": job.key} | run | {"steps": job.size, "seconds": seconds} | about]
 
 
 def check_held(out: Path, scale: str, entries: Mapping[str, Sequence[Entry]]) -> None:

@@ -6,7 +6,7 @@ the working directory. Everything that is found is plain values; rows.py makes r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +18,14 @@ from a3cs_hw.units import count_macs
 from a3cs_ref.checkpoint import RunFolder
 from a3cs_ref.config import from_dict
 from a3cs_ref.nn.build import network_units, parse_net, write_agent
-from a3cs_ref.nn.cells import CELLS, OPERATORS, agent_units
+from a3cs_ref.nn.cells import agent_units
+from a3cs_ref.paper.random_agent import draw_agent
 from a3cs_ref.progress import announce
 from a3cs_ref.rl import loop
 from a3cs_ref.rl.a2c import TrainConfig, Trainer
 from a3cs_ref.rl.envs import make_env
 from a3cs_ref.rl.sources import teacher_for
 from a3cs_ref.rng import generator
-
-DRAWS = 100_000  # random agents looked at for one of the MACs that are wanted
-BEND = 500.0  # how unevenly operators may be drawn for it
 
 Answer = dict[str, Any] | None  # what a job found; None if it was interrupted
 
@@ -60,54 +58,13 @@ def cosearch(config: Mapping[str, Any], folder: Path) -> Answer:
 
 
 def random_agent(config: Mapping[str, Any], folder: Path) -> Answer:
-    """A random agent whose MACs differ from another agent's by no more than a share `tolerance`: the first that is drawn.
-
-    Operators are drawn evenly. Where such agents hardly ever have the MACs that are wanted (nearly all cells skip, or are large),
-    the cheap or the costly operators are drawn more often.
-    """
+    """A random agent whose MACs differ from another agent's by no more than a share `tolerance`."""
     actions = _actions(config["game"])
     wanted = count_macs(_units(config["like"], actions))
-    rest, macs = macs_of_cells(actions)
-    for chosen in _draws(macs, wanted - rest, generator(config["seed"], "random agent")):
-        total = rest + int(macs[np.arange(CELLS), chosen].sum())
-        if abs(total - wanted) <= config["tolerance"] * wanted:
-            operators = [OPERATORS[index] for index in chosen]
-            write_agent(folder / "agent.json", operators, game=config["game"], macs=total)
-            return {"macs": total, "operators": operators}
-    raise UserError(f"{folder}: no random agent of about {wanted:,} MACs in {2 * DRAWS:,} draws; use another --seeds or --games")
-
-
-def macs_of_cells(actions: int) -> tuple[int, np.ndarray]:
-    """MACs of an agent outside its cells, and of every operator in every cell, (CELLS, operators)."""
-
-    def total(cell: int, operator: str) -> int:
-        operators = ["skip"] * CELLS
-        operators[cell] = operator
-        return count_macs(agent_units(operators, actions))
-
-    least = total(0, "skip")
-    more = np.array([[total(cell, operator) - least for operator in OPERATORS] for cell in range(CELLS)])
-    return least, more
-
-
-def _draws(macs: np.ndarray, wanted: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Operators of an agent, (CELLS,): DRAWS times evenly, then DRAWS times with MACs about those wanted on average."""
-    for _ in range(DRAWS):
-        yield rng.integers(len(OPERATORS), size=CELLS)
-    chances = _chances(macs, wanted)
-    for _ in range(DRAWS):
-        yield np.array([rng.choice(len(OPERATORS), p=each) for each in chances])
-
-
-def _chances(macs: np.ndarray, wanted: int) -> np.ndarray:
-    """Chances p of operators in cells, p ~ exp(-s * macs): the most even ones with the expected MACs that are wanted."""
-    scaled, low, high = macs / macs.max(), -BEND, BEND
-    for _ in range(60):
-        s = (low + high) / 2
-        weights = np.exp(-s * scaled - (-s * scaled).max(axis=1, keepdims=True))
-        chances = weights / weights.sum(axis=1, keepdims=True)
-        low, high = (s, high) if (chances * macs).sum() > wanted else (low, s)
-    return np.asarray(chances)
+    operators = draw_agent(wanted, config["tolerance"], actions, generator(config["seed"], "random agent"))
+    macs = count_macs(agent_units(operators, actions))
+    write_agent(folder / "agent.json", operators, game=config["game"], macs=macs)
+    return {"macs": macs, "operators": operators}
 
 
 def hardware(config: Mapping[str, Any], folder: Path) -> Answer:

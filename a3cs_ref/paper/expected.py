@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from a3cs_ref.checkpoint import RunFolder
 from a3cs_ref.paper.jobs import Job, in_order
 
-# Agent steps a second of one thread, two jobs at a time on two CPUs (AMD EPYC, AVX2), the medians of docs/results/costs.jsonl.
-# Used until runs of the same kind have been measured in the folder of the results.
+# Agent steps a second of one thread, two jobs at a time on two CPUs (AMD EPYC, AVX2): the medians of costs.jsonl after
+# `a3cs paper all --scale smoke`. Used until runs of the same kind have been measured in the folder of the results.
 RATES = {
-    "vanilla": 450.0, "resnet14": 200.0, "resnet20": 150.0, "resnet38": 80.0, "resnet74": 40.0, "agent": 150.0,
-    "one-level": 70.0, "bi-level": 70.0, "direct": 75.0,
+    "vanilla": 472.0, "resnet14": 203.0, "resnet20": 143.0, "resnet38": 95.0, "resnet74": 47.0, "agent": 119.0,
+    "one-level": 61.0, "bi-level": 76.0, "direct": 75.0,
 }  # fmt: skip
 OTHER = 10.0  # seconds of a job without agent steps, and of any job's beginning
 
 
+def run_of(job: Job) -> Mapping[str, Any]:
+    """The configuration of the run in a job."""
+    return job.config.get("cosearch", job.config)
+
+
 def kind_of(job: Job) -> str:
-    """What decides a job's speed: its network or its search scheme."""
-    config = job.config.get("cosearch", job.config)
-    what = config.get("scheme") or config.get("net", "")
+    """What decides a job's speed: its network ("agent" for one of cells) or its search scheme."""
+    what = run_of(job).get("scheme") or run_of(job).get("net", "")
     return "agent" if what.endswith(".json") else what
 
 

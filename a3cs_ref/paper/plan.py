@@ -20,10 +20,12 @@ from a3cs_hw.files import UserError
 from a3cs_ref.config import to_dict
 from a3cs_ref.nn.resnet import BLOCKS
 from a3cs_ref.paper.jobs import Job
+from a3cs_ref.paper.quoted import GAMES
 from a3cs_ref.paper.scales import SCALES, Scale, Size
 from a3cs_ref.presets import apply_preset
 from a3cs_ref.rl.a2c import TrainConfig
 from a3cs_ref.rl.envs import find_game
+from a3cs_ref.rl.rollout import RolloutConfig
 from a3cs_ref.rl.sources import shipped
 from a3cs_ref.search.config import SCHEMES, CoSearchConfig
 
@@ -33,9 +35,9 @@ CHOICES = {"table1": SIZES, "figure1": SIZES, "table2": STUDENTS}  # the artefac
 ARMS = ("none", "policy", "ac")  # Table II
 TEACHER_SEED = 1000  # no student has it
 TOLERANCE = 0.05  # share by which a random agent's MACs may differ from the searched agent's
-BATCH = 80  # agent steps of a rollout: a log has no row in between
+BATCH = RolloutConfig().num_envs * RolloutConfig().rollout  # agent steps of a rollout: a log has no row in between
 BOARD = "zc706"
-FOUR = ("breakout", "alien", "asterix", "atlantis")  # Figs. 1-3 show four games each
+FOUR = ("breakout", "alien", "asterix", "atlantis")  # Figs. 1-3 show four games each; these are our choice, of Table I
 
 
 @dataclass(frozen=True)
@@ -99,8 +101,6 @@ def plan(request: Request) -> dict[str, list[Entry]]:
 
 def _games(artefact: str, scale: Scale) -> Sequence[str]:
     """The games of an artefact, where the command line names none: the paper's, or Breakout alone."""
-    from a3cs_ref.paper.quoted import GAMES
-
     return (GAMES.get(artefact) or FOUR) if scale.all_games else ("breakout",)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from a3cs_hw.files import UserError
@@ -49,7 +49,7 @@ def run_here(jobs: Sequence[Job], out: Path, at_once: int, show: Show) -> bool:
     return not waiting and not running
 
 
-def stop(processes: Sequence[subprocess.Popen] | dict[subprocess.Popen, Job]) -> None:
+def stop(processes: Collection[subprocess.Popen]) -> None:
     """Ask processes to save and stop, and wait until they have."""
     for process in processes:
         process.terminate()

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from a3cs_hw.files import UserError
-from a3cs_hw.units import FRAMES, count_macs
 from a3cs_ref.checkpoint import load_checkpoint
-from a3cs_ref.nn.cells import OPERATORS, cell_shapes, operator_units
+from a3cs_ref.nn.cells import OPERATORS, cell_shapes, operator_macs
 from a3cs_ref.report import figures
 from a3cs_ref.report.page import Album, Html, Section, details, element, note, section, table
 from a3cs_ref.report.run import Learning, Row, Run
@@ -93,7 +92,7 @@ def agent_section(run: Run, album: Album) -> Section | None:
         return None
     cells = cell_shapes()
     sizes = [figures.output_rows(cell) for cell in cells]
-    macs = [operator_macs()[cell][OPERATORS.index(operator)] for cell, operator in enumerate(operators)]
+    macs = [int(operator_macs()[cell, OPERATORS.index(operator)]) for cell, operator in enumerate(operators)]
     origin = "derived from the search" if run.derived else "at the last row of the log"
     caption = (
         f"The agent {origin}: the most probable operator of each cell, its p = softmax(alpha), and its MACs for one frame (stem, "
@@ -125,12 +124,6 @@ def chosen(run: Run) -> tuple[list[str], list[float]]:
     if operators is None or p is None:
         return [], []
     return operators, [float(row[OPERATORS.index(operator)]) for row, operator in zip(p, operators, strict=True)]
-
-
-@functools.cache
-def operator_macs() -> list[list[int]]:
-    """MACs of one frame, [12 cells][9 operators]."""
-    return [[count_macs(operator_units(operator, cell, FRAMES)) for operator in OPERATORS] for cell in cell_shapes()]
 
 
 def search_cost_section(run: Run, album: Album) -> Section | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from a3cs_ref.nn.build import build_network, parse_net
 from a3cs_ref.nn.layers import MOMENTUM
 from a3cs_ref.nn.warm import warm_network
 from a3cs_ref.optim import OptimConfig, RMSProp, clip_factor, gradient_norm, learning_rate
-from a3cs_ref.rl.evaluate import evaluate, policy_from_logits
+from a3cs_ref.rl.evaluate import evaluation_due, score_now
 from a3cs_ref.rl.losses import LossConfig, Targets, task_loss
 from a3cs_ref.rl.rollout import Player, Policy, Rollout, RolloutConfig, lambda_returns
 from a3cs_ref.rng import generator
@@ -53,29 +53,6 @@ def make_targets(rollout: Rollout, config: RolloutConfig, teacher: ActorCritic |
         logits, teacher_values = teacher(rollout.rows())
         targets.teacher_log_pi, targets.teacher_values = log_softmax(logits).data, teacher_values.data
     return targets
-
-
-class Evaluated(Protocol):
-    """What is said of the evaluations of a run."""
-
-    game: str
-    seed: int
-    steps: int
-    log_every: int
-    evaluate_every: int
-    evaluate_episodes: int
-
-
-def evaluation_due(steps: int, config: Evaluated) -> bool:
-    """Whether the row of the log at this agent step comes with an evaluation: the last one does."""
-    every = config.evaluate_every
-    return steps >= config.steps or bool(every and steps // every != (steps - config.log_every) // every)
-
-
-def test_score(agent: ActorCritic, config: Evaluated) -> float:
-    """Mean score of an agent over whole games, actions sampled, with weights as they are."""
-    policy = policy_from_logits(lambda frames: agent(frames)[0].data)
-    return evaluate(policy, config.game, config.evaluate_episodes, seed=config.seed).mean
 
 
 def backpropagate(policy: Policy, rollout: Rollout, targets: Targets, config: LossConfig) -> dict[str, float]:
@@ -134,7 +111,7 @@ class Trainer:
         config, steps = self.config, self.player.steps
         row = {"lr": learning_rate(config.optim, steps / config.steps)}
         if config.evaluate_every and evaluation_due(steps, config):
-            row["test_score"] = test_score(self.agent, config)
+            row["test_score"] = score_now(lambda frames: self.agent(frames)[0].data, config)
         return row
 
     def header(self) -> dict[str, Any]:

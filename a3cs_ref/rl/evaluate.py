@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -109,6 +110,28 @@ def evaluate(
     if record is not None:
         write_gif(record, film)
     return Scores(game, scores, lengths, greedy, max_frames)
+
+
+class Evaluated(Protocol):
+    """What a run's configuration says of its evaluations (TrainConfig, CoSearchConfig)."""
+
+    game: str
+    seed: int
+    steps: int
+    log_every: int
+    evaluate_every: int
+    evaluate_episodes: int
+
+
+def evaluation_due(steps: int, config: Evaluated) -> bool:
+    """Whether the row of the log at this agent step comes with an evaluation: the last one does."""
+    every = config.evaluate_every
+    return steps >= config.steps or bool(every and steps // every != (steps - config.log_every) // every)
+
+
+def score_now(logits: Callable[[np.ndarray], np.ndarray], config: Evaluated) -> float:
+    """Mean score of the agent with these logits (see policy_from_logits) over whole games, actions sampled."""
+    return evaluate(policy_from_logits(logits), config.game, config.evaluate_episodes, seed=config.seed).mean
 
 
 @dataclass(frozen=True)

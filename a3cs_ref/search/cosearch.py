@@ -25,17 +25,18 @@ from a3cs_hw.units import Unit, count_macs
 from a3cs_ref.autodiff.tensor import Acting, Tape, Tensor
 from a3cs_ref.checkpoint import group, load_parameters, prefixed
 from a3cs_ref.nn.actor_critic import ActorCritic
-from a3cs_ref.nn.cells import CELLS, OPERATORS, agent_units, all_slots
+from a3cs_ref.nn.cells import CELLS, OPERATORS, agent_units, all_slots, operator_macs, shared_macs
 from a3cs_ref.nn.layers import MOMENTUM
 from a3cs_ref.nn.supernet import SuperNet
 from a3cs_ref.nn.warm import warm_network, warm_supernet
 from a3cs_ref.optim import Adam, RMSProp, clip_factor, gradient_norm, learning_rate
-from a3cs_ref.rl.a2c import backpropagate, evaluation_due, make_targets, test_score
+from a3cs_ref.rl.a2c import backpropagate, make_targets
+from a3cs_ref.rl.evaluate import evaluation_due, score_now
 from a3cs_ref.rl.rollout import Player
 from a3cs_ref.rng import generator, restored, state_of
 from a3cs_ref.search.accelerator_search import AcceleratorSearch
 from a3cs_ref.search.config import CoSearchConfig
-from a3cs_ref.search.cost import layer_costs, operator_table
+from a3cs_ref.search.cost import layer_costs
 from a3cs_ref.search.gumbel import fixed_choices, probabilities, relaxed_choices, sample_path, temperature
 from a3cs_ref.search.initial_design import initial_indices
 from a3cs_ref.search.penalty import cost_gradient, relative, weight
@@ -153,7 +154,8 @@ class CoSearch:
             "design_cycles": int(self.search.cycles),
         }
         if evaluation_due(self.player.steps, config):
-            row["argmax_score"] = test_score(self.supernet.agent(self.argmax_path), config)
+            agent = self.supernet.agent(self.argmax_path)
+            row["argmax_score"] = score_now(lambda frames: agent(frames)[0].data, config)
         return row
 
     def header(self) -> dict[str, Any]:
@@ -198,6 +200,4 @@ class CoSearch:
 
 def expected_macs(p: np.ndarray, actions: int) -> float:
     """MACs of the average agent under p (12, 9): what no operator changes, plus sum over cells and operators of p MACs."""
-    macs = np.array([[count_macs(units) for units in cell] for cell in operator_table()])
-    shared = count_macs([u for u in agent_units(["conv3"] * CELLS, actions) if not u.name.startswith("cell")])
-    return shared + float((p * macs).sum())
+    return shared_macs(actions) + float((p * operator_macs()).sum())

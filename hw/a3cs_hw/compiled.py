@@ -8,13 +8,8 @@ needs. Import it where Numba is installed; evaluate.py does, and falls back to N
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-try:
-    _compile = njit(cache=True, error_model="numpy", nogil=True)
-    _compile(lambda: 0)
-except RuntimeError:  # no folder where machine code could be kept
-    _compile = njit(error_model="numpy", nogil=True)
+from a3cs_hw.jit import jit
 
 # Columns of the rows that stand for a unit and for a chunk.
 M, N, R, C, H, W, K, S, PAD, X_BITS, W_BITS, Y_BITS, ACC_BITS, RESIDUAL_BITS, WEIGHTS, DEPTHWISE, RESIDUAL = range(17)
@@ -29,13 +24,13 @@ FIELDS = 8
 HASH = np.uint64(0x9E3779B97F4A7C15)  # memory.PairMemory.place
 
 
-@_compile
+@jit
 def ceil_div(a, b):
     """ceil(a / b) of positive integers."""
     return (a + b - 1) // b
 
 
-@_compile
+@jit
 def lanes_of(chunk):
     """Iterations of the loops m, n, r, c, k that the PE array does at once."""
     rows, columns, kind = chunk[ROWS], chunk[COLUMNS], chunk[KIND]
@@ -48,14 +43,14 @@ def lanes_of(chunk):
     return 1, 1, columns, 1, rows
 
 
-@_compile
+@jit
 def span_box(index, size, total, inputs, step, pad, kernel, full):
     """Input pixels of a pass of the rows or columns, clipped to the image."""
     top = index * full * step - pad
     return min(top + (size - 1) * step + kernel, inputs) - max(top, 0)
 
 
-@_compile
+@jit
 def cut(classes, total, tile, lanes, unit, inputs, beyond_n):
     """The classes of one loop's passes into `classes` (FIELDS, ...): how many there are, and whether there are several passes.
 
@@ -86,7 +81,7 @@ def cut(classes, total, tile, lanes, unit, inputs, beyond_n):
     return number, passes > 1
 
 
-@_compile
+@jit
 def ideal_cycles(unit, chunk, fill):
     """Cycles of a unit when transfers take no time: a product, over the loops, of sums over their passes."""
     m, n, r, c, k = lanes_of(chunk)
@@ -101,7 +96,7 @@ def ideal_cycles(unit, chunk, fill):
     return cycles + fill * tiles
 
 
-@_compile
+@jit
 def pair_cycles(unit, chunk, fill, changes, work):
     """Cycles of a unit on a chunk with the chunk's share of the DRAM.
 
@@ -165,7 +160,7 @@ def pair_cycles(unit, chunk, fill, changes, work):
     return total
 
 
-@_compile
+@jit
 def buffer_needs(unit, chunk, shapes, lutram, needs):
     """BRAM18 that the unit's largest tile needs of the three buffers of a chunk with streamed weights, into `needs`."""
     tm, tn = min(chunk[TM], unit[M]), min(chunk[TN], unit[N])
@@ -178,7 +173,7 @@ def buffer_needs(unit, chunk, shapes, lutram, needs):
         needs[buffer] = 2 * banks[buffer] * bank_bram(widths[buffer], ceil_div(words[buffer], banks[buffer]), shapes, lutram)
 
 
-@_compile
+@jit
 def banks_of(chunk):
     """Banks of the input, weight and output buffer: resources.banks."""
     rows, columns, kind = chunk[ROWS], chunk[COLUMNS], chunk[KIND]
@@ -189,7 +184,7 @@ def banks_of(chunk):
     return rows * columns, rows, columns
 
 
-@_compile
+@jit
 def bank_bram(width, depth, shapes, lutram):
     """BRAM18 of a bank: resources.bank_bram."""
     if width * depth <= lutram:
@@ -200,7 +195,7 @@ def bank_bram(width, depth, shapes, lutram):
     return least
 
 
-@_compile
+@jit
 def read_chunk(row, number, space, chunk):
     """Chunk `number` of an index vector into `chunk`, all but its rate."""
     choices = row[number * len(space.choices) : (number + 1) * len(space.choices)]
@@ -215,7 +210,7 @@ def read_chunk(row, number, space, chunk):
     chunk[CODE] = code
 
 
-@_compile
+@jit
 def divide_bandwidth(row, used, space, chunks):
     """Bytes a cycle of every chunk: space.divide_bandwidth."""
     weights, count = 0, 0
@@ -236,7 +231,7 @@ def divide_bandwidth(row, used, space, chunks):
             chunks[number, RATE] = max(1, space.bytes_per_cycle * share // (weights + share))
 
 
-@_compile
+@jit
 def evaluate(rows, network, space, memory, found):
     """The figures of the designs of index vectors (S, M), into the arrays of `found` (evaluate.Found)."""
     units, slots, numbers, narrow = network

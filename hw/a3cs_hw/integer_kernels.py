@@ -29,20 +29,16 @@ from collections.abc import Callable
 
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from a3cs_hw.jit import jit
 
 LANES = 8  # int32 sums of a vector; wider and narrower machines split or join them
 BLOCK = 2 * LANES  # pixels of a row that are summed at once: two vectors
 ROWS = 4  # of digits that are, in conv; a depthwise unit has two at most, but sums two rows of pixels: eight registers each
 SLACK = 4 * BLOCK  # int32 behind the packed words: a map's last block reads, and forgets, what is there
-
-try:
-    _compile = njit(cache=True, error_model="numpy", nogil=True)
-    _compile(lambda: 0)
-except RuntimeError:  # no folder where machine code could be kept
-    _compile = njit(error_model="numpy", nogil=True)
 
 _short, _int, _long = ir.IntType(16), ir.IntType(32), ir.IntType(64)
 _words, _sums, _products = ir.VectorType(_short, 2 * LANES), ir.VectorType(_int, LANES), ir.VectorType(_int, 2 * LANES)
@@ -228,13 +224,13 @@ def dot(typingctx, x, w, count):
     return types.int64(types.int64, types.int64, types.int64), codegen
 
 
-@_compile
+@jit
 def address(array):
     """Where an array begins, signed: Numba adds signed and unsigned integers in float64."""
     return np.int64(array.ctypes.data)
 
 
-@_compile
+@jit
 def copy_row(source, target):
     """target = source, two rows of words: whole vectors, the last of which may overlap the one before."""
     count = len(source)
@@ -247,7 +243,7 @@ def copy_row(source, target):
             copy_lanes(address(source) + place, address(target) + place)
 
 
-@_compile
+@jit
 def pair_rows(first, second, step, target):
     """target[i] = first[step i] and second[step i], as one int32; the common steps are loops that LLVM vectorises."""
     if step == 1:
@@ -261,7 +257,7 @@ def pair_rows(first, second, step, target):
             target[i] = (np.int32(first[step * i]) & 0xFFFF) | (np.int32(second[step * i]) << 16)
 
 
-@_compile
+@jit
 def pack_pairs(x, stride, pad, kernel, rows, columns, packed):
     """A frame x (N, H, W) into packed (N / 2 S S rows columns), whose halo is zero. What no tap meets is left out."""
     channels, height, width = x.shape
@@ -281,7 +277,7 @@ def pack_pairs(x, stride, pad, kernel, rows, columns, packed):
                     pair_rows(x[n, h, left:], second[left:], stride, packed[place : place + count])
 
 
-@_compile
+@jit
 def pad_map(x, pad, columns, padded):
     """A channel x (H, W) into rows of so many columns, whose halo is zero."""
     for h in range(len(x)):
@@ -294,7 +290,7 @@ def maps_kernel(channels: int, digits: int, gap: int, depthwise: bool) -> Callab
     """The compiled function of units that are summed in blocks of so many channels with so many digits; gap as in `outputs`."""
     lines = 2 if depthwise else 1
 
-    @_compile
+    @jit
     def maps(x, shape, offsets, weights, starts, firsts, numbers, residual, state, y):
         """Frames x (B, N, H, W) to y (B, M, R, C). residual: as y, or of no frame. All int16; the rest as PackedUnit has it."""
         stride, pad, kernel, rows, columns, size, row_step, pixel_step = shape
@@ -342,7 +338,7 @@ def maps_kernel(channels: int, digits: int, gap: int, depthwise: bool) -> Callab
     return maps
 
 
-@_compile
+@jit
 def dense(x, weights, bias, residual, numbers, extremes, y):
     """Frames x (B, N) to y (B, M) with weights (M, N), int16; returns saturations. A row of weights is read once for all frames.
 

@@ -7,7 +7,7 @@ import pytest
 from a3cs_hw.units import count_macs
 from a3cs_ref.nn.build import write_agent
 from a3cs_ref.nn.cells import CELLS, OPERATORS, agent_units
-from a3cs_ref.paper import collect, execute
+from a3cs_ref.paper import collect, execute, random_agent
 from a3cs_ref.rng import generator
 
 
@@ -21,7 +21,7 @@ def found(tmp_path, operators, seed=0):
 @pytest.mark.parametrize("likes", [("conv3", "ir3e5"), ("conv5",), ("skip",), ("skip", "skip", "skip", "ir3e1")])
 def test_random_agents_have_the_macs_that_are_wanted(likes, tmp_path, monkeypatch):
     """A searched agent would be compared with larger or smaller ones; or, small or large itself, end the whole command."""
-    monkeypatch.setattr(execute, "DRAWS", 2_000)
+    monkeypatch.setattr(random_agent, "DRAWS", 2_000)
     operators = [likes[cell % len(likes)] for cell in range(CELLS)]
     wanted, answer = count_macs(agent_units(operators, 3)), found(tmp_path, operators)
     assert answer["macs"] == count_macs(agent_units(answer["operators"], 3))

@@ -13,7 +13,8 @@ from a3cs_ref.paper.expected import RATES, in_words, kind_of, seconds
 from a3cs_ref.paper.jobs import Job, in_order
 from a3cs_ref.paper.plan import ARMS, PLANS, SIZES, STUDENTS, Request, plan
 from a3cs_ref.paper.scales import ARTEFACTS, SCALES
-from a3cs_ref.rl.a2c import TrainConfig, evaluation_due
+from a3cs_ref.rl.a2c import TrainConfig
+from a3cs_ref.rl.evaluate import evaluation_due
 from a3cs_ref.search.config import SCHEMES, CoSearchConfig
 
 
