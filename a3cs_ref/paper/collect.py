@@ -1,7 +1,8 @@
 """From finished jobs to rows: what the tables, figures and claims are made of, and how long it all took.
 
 A row is what the plan knows of a run (game, network, seed, ...) and what its job found. Rows of other games or seeds that a file
-already holds stay; a run that is not done has no row.
+already holds stay; a run that is not done has no row. Rows of the same job may come from elsewhere, without its folder: then it is
+not run again.
 """
 
 from __future__ import annotations
@@ -53,6 +54,16 @@ def cost_of(out: Path, job: Job) -> list[Row]:
     about = {"commit": document["commit"], "machine": document["machine"]}
     run = {"game": run_of(job)["game"], "seed": run_of(job)["seed"], "what": kind_of(job)}
     return [{"row": "cost", "job": job.key} | run | {"steps": job.size, "seconds": seconds} | about]
+
+
+def lacking(out: Path, entries: Mapping[str, Sequence[Entry]]) -> list[Job]:
+    """The jobs whose rows are not all in `out`'s files yet, after the jobs that they need."""
+    missing = []
+    for artefact, planned in entries.items():
+        path = out / f"{artefact}.jsonl"
+        held = {row["job"] for row in read_rows(path, artefact)[1]} if path.exists() else set()
+        missing += [entry.job for entry in planned if entry.job.key not in held or found(out, entry.job) is not None]
+    return in_order(missing)
 
 
 def check_held(out: Path, scale: str, entries: Mapping[str, Sequence[Entry]]) -> None:

@@ -11,10 +11,10 @@ from a3cs_hw.draw import save_png
 from a3cs_hw.files import UserError, read_bytes, sha256, write_bytes
 from a3cs_ref.kernels.threads import available
 from a3cs_ref.paper.claims import claims_page
-from a3cs_ref.paper.collect import COSTS, check_held, collect
+from a3cs_ref.paper.collect import COSTS, check_held, collect, lacking
 from a3cs_ref.paper.expected import RATES, in_words, kind_of, measured, seconds
 from a3cs_ref.paper.figures import draw
-from a3cs_ref.paper.jobs import Job, in_order
+from a3cs_ref.paper.jobs import Job
 from a3cs_ref.paper.plan import Entry, Request, Teacher, plan
 from a3cs_ref.paper.pool import run_here
 from a3cs_ref.paper.process import found
@@ -64,7 +64,7 @@ def run(request: Request, out: Path, at_once: int | None, scheduler: str | None,
     check_extras(entries)
     check_teacher(request, entries, out)
     check_held(out, request.scale, entries)
-    jobs = in_order(entry.job for planned in entries.values() for entry in planned)
+    jobs = lacking(out, entries)
     begun = [job for job in jobs if (out / job.folder / "job.json").exists() and found(out, job) is None]
     if begun and not resume:
         raise UserError(f"{out} holds unfinished runs ({begun[0].label}); go on with --resume or choose another --out")

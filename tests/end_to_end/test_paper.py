@@ -64,6 +64,17 @@ def test_what_is_done_is_not_run_again(copy, monkeypatch):
     assert contents(copy) == before
 
 
+def test_rows_from_elsewhere_are_not_run_again(made, tmp_path, monkeypatch):
+    """Whoever adds seeds to the shipped rows would run those that are there once more."""
+    for name in ("table2.jsonl", "costs.jsonl"):
+        shutil.copy(made / name, tmp_path)
+    monkeypatch.setattr(pool, "start", None)
+    done(*TABLE, "--out", tmp_path)
+    assert contents(tmp_path) == contents(made)
+    with pytest.raises(TypeError):  # a seed more is a job to start
+        done(*TABLE[:-1], "2", "--out", tmp_path)
+
+
 def test_one_job_at_a_time(made, tmp_path):
     """The number of jobs at a time would show in the results."""
     done(*TABLE, "--jobs", "1", "--out", tmp_path)
