@@ -1,7 +1,7 @@
 """From finished jobs to rows: what the tables, figures and claims are made of, and how long it all took.
 
 A row is what the plan knows of a run (game, network, seed, ...) and what its job found. Rows of other games or seeds that a file
-already holds stay; a run that is not done has no row. Rows of the same job may come from elsewhere, without its folder: then it is
+already holds stay; a run that is not done has no row. Rows of a job may come from elsewhere, without its folder: then it is
 not run again.
 """
 
