@@ -30,8 +30,33 @@ def draw(curve: list[list[float]]):
     return figure
 
 
+def ship(run: str, name: str, command: str, episodes: int, picture: str | None = None) -> Path:
+    """Write a3cs_ref/data/NAME.npz from a run's best checkpoint; print its scores. UserError when it is too large."""
+    folder = RunFolder(run)
+    header, arrays = load_checkpoint(folder.best)
+    about = {key: header[key] for key in ("net", "operators", "norm", "actions", "game", "config", "steps") if key in header}
+    about["command"] = command
+    about["curve"] = [[row["step"], row["score"]] for row in folder.rows() if row["step"] <= header["steps"]]
+    if picture:
+        save_png(draw(about["curve"]), picture)
+    target = DATA / f"{name}.npz"
+    small = {key: array.astype(np.float16) for key, array in arrays.items()}
+    save_checkpoint(target, about, small)
+    scores = {}
+    for greedy in (False, True):  # as shipped: the float16 weights
+        found = evaluate(open_source(str(target), greedy).policy, about["game"], episodes, greedy=greedy)
+        scores["greedy" if greedy else "sampled"] = {"mean": found.mean, "std": found.std, "episodes": episodes}
+        print(f"{'greedy' if greedy else 'sampled'}: {found.mean:.2f} +- {found.std:.2f} over {episodes} games")
+    save_checkpoint(target, about | {"score": scores}, small)
+    if target.stat().st_size > LIMIT:
+        target.unlink()
+        raise UserError(f"{target}: over {LIMIT >> 20} MiB; ship a smaller network")
+    print(f"{target}: {target.stat().st_size:,} bytes, {header['steps']:,} agent steps")
+    return target
+
+
 def main() -> None:
-    """Write a3cs_ref/data/NAME.npz from a run's best checkpoint."""
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("run", help="the run folder; its best.npz is shipped")
     parser.add_argument("--name", required=True, help="the shipped agent's name")
@@ -39,26 +64,7 @@ def main() -> None:
     parser.add_argument("--episodes", type=int, default=30, help="episodes of the evaluation (default: 30)")
     parser.add_argument("--picture", help="PNG of the score against agent steps")
     arguments = parser.parse_args()
-    folder = RunFolder(arguments.run)
-    header, arrays = load_checkpoint(folder.best)
-    about = {key: header[key] for key in ("net", "operators", "norm", "actions", "game", "config", "steps") if key in header}
-    about["command"] = arguments.command
-    about["curve"] = [[row["step"], row["score"]] for row in folder.rows() if row["step"] <= header["steps"]]
-    if arguments.picture:
-        save_png(draw(about["curve"]), arguments.picture)
-    target = DATA / f"{arguments.name}.npz"
-    small = {name: array.astype(np.float16) for name, array in arrays.items()}
-    save_checkpoint(target, about, small)
-    scores = {}
-    for greedy in (False, True):  # as shipped: the float16 weights
-        found = evaluate(open_source(str(target), greedy).policy, about["game"], arguments.episodes, greedy=greedy)
-        scores["greedy" if greedy else "sampled"] = {"mean": found.mean, "std": found.std, "episodes": arguments.episodes}
-        print(f"{'greedy' if greedy else 'sampled'}: {found.mean:.2f} +- {found.std:.2f} over {arguments.episodes} games")
-    save_checkpoint(target, about | {"score": scores}, small)
-    if target.stat().st_size > LIMIT:
-        target.unlink()
-        raise UserError(f"{target}: over {LIMIT >> 20} MiB; ship a smaller network")
-    print(f"{target}: {target.stat().st_size:,} bytes, {header['steps']:,} agent steps")
+    ship(arguments.run, arguments.name, arguments.command, arguments.episodes, arguments.picture)
 
 
 if __name__ == "__main__":

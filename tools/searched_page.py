@@ -1,0 +1,212 @@
+"""docs/searched.md: what tools/searched.py measured of the shipped searched agent, as a page and its picture."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from a3cs_hw.draw import COLOURS, new_figure, style
+from a3cs_hw.units import count_macs
+from a3cs_ref.checkpoint import RunFolder
+from a3cs_ref.paper.statistics import mean_interval
+from a3cs_ref.search.accelerate import units_of
+
+NAME = "breakout-searched"
+BITS = (16, 8)
+NAMES = {"searched": "searched agent", "resnet14": "ResNet-14"}
+
+
+@dataclass(frozen=True)
+class Played:
+    """Scores of whole games: whose, sampled or greedy."""
+
+    who: str
+    greedy: bool
+    scores: Sequence[float]
+
+
+@dataclass(frozen=True)
+class Built:
+    """A network on an accelerator: cycles of a frame, the accelerator's own floor, and the network's on this board."""
+
+    net: str
+    bits: int
+    ideal: bool
+    accelerator: str
+    fps: float
+    closed_loop: float
+    epoch: int
+    floor: int
+    least: int
+    dsp: int
+    bram18: int
+
+
+def config_of(run: str) -> dict[str, Any]:
+    """The configuration of a run."""
+    return json.loads((Path(run) / "config.json").read_text())["config"]
+
+
+def train_command(run: str, net: str) -> str:
+    """The command of a training."""
+    config = config_of(run)
+    return (
+        f"a3cs train --game {config['game']} --net {net} --teacher {config['teacher']} --steps {config['steps']} "
+        f"--evaluate-every {config['evaluate_every']} --seed {config['seed']} --out {run}"
+    )
+
+
+def search_command(run: str) -> str:
+    """The command of a co-search."""
+    config = config_of(run)
+    penalty = config["penalty"]
+    return (
+        f"a3cs cosearch --game {config['game']} --teacher {config['teacher']} --steps {config['steps']} --seed {config['seed']} "
+        f"--cost-lambda {penalty['cost_lambda']:g} --cost-target {penalty['cost_target']} --out {run}"
+    )
+
+
+def hours(run: str) -> float:
+    """Hours of one thread that a run took, evaluations not counted."""
+    total, before = 0.0, 0
+    for row in RunFolder(run).rows():
+        total += (row["step"] - before) / row["steps_per_s"]
+        before = row["step"]
+    return total / 3600
+
+
+@style()
+def curves(options: argparse.Namespace):
+    """Test score against agent steps of the two trainings."""
+    figure, panel = new_figure(6.0, 3.2)
+    for colour, (key, run) in zip(COLOURS, {"searched": options.agent, "resnet14": options.resnet14}.items(), strict=False):
+        points = [(row["step"] / 1e3, row["test_score"]) for row in RunFolder(run).rows() if "test_score" in row]
+        panel.plot(*zip(*points, strict=True), color=colour, marker="o", markersize=3, label=NAMES[key])
+    panel.set_xlabel("agent steps, thousands")
+    panel.set_ylabel("test score, mean of 30 games")
+    panel.legend(loc="upper left")
+    return figure
+
+
+def score_table(scores: Sequence[Played]) -> list[str]:
+    """Means and intervals of everybody who played."""
+    lines = ["| who | sampled actions | greedy actions |", "|---|---|---|"]
+    for who in dict.fromkeys(each.who for each in scores):
+        cells = [interval_text(each.scores) for each in scores if each.who == who]
+        lines.append(f"| {who} | {' | '.join(cells)} |")
+    return lines
+
+
+def interval_text(scores: Sequence[float]) -> str:
+    """Mean with its 95 % interval over games."""
+    mean, interval = mean_interval(scores)
+    assert interval is not None
+    return f"{mean:.1f} [{interval[0]:.1f}, {interval[1]:.1f}]"
+
+
+def design_table(rows: Sequence[Built]) -> list[str]:
+    """Every design, beside its own floor and its network's."""
+    lines = [
+        "| bits | memory | network | accelerator | FPS | closed-loop FPS | epoch, cycles | x its floor | x the network's floor "
+        "| DSP | BRAM18 |",
+        "|---:|---|---|---|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for row in rows:
+        cells = (
+            row.bits, memory(row.ideal), NAMES[row.net], row.accelerator, f"{row.fps:,.0f}", f"{row.closed_loop:,.0f}",
+            f"{row.epoch:,}", f"{row.epoch / row.floor:.2f}", f"{row.epoch / row.least:.2f}", row.dsp, row.bram18,
+        )  # fmt: skip
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return lines
+
+
+def memory(ideal: bool) -> str:
+    """What a reader calls it."""
+    return "ideal" if ideal else "real"
+
+
+def ratios(rows: Sequence[Built]) -> list[str]:
+    """How many times as fast the searched agent is as ResNet-14, on the same kind of accelerator."""
+    lines = ["| bits | memory | on DAS designs | floors alone | on DNNBuilder |", "|---:|---|---:|---:|---:|"]
+    for bits in BITS:
+        for ideal in (False, True):
+            mine = [row for row in rows if (row.bits, row.ideal) == (bits, ideal)]
+            of = {(row.net, row.accelerator): row for row in mine}
+            fps = [of["searched", name].fps / of["resnet14", name].fps for name in ("DAS", "DNNBuilder")]
+            least = of["resnet14", "DAS"].least / of["searched", "DAS"].least
+            lines.append(f"| {bits} | {memory(ideal)} | {fps[0]:.2f}x | {least:.2f}x | {fps[1]:.2f}x |")
+    return lines
+
+
+def verdict(scores: Sequence[Played], rows: Sequence[Built]) -> list[str]:
+    """The two things that the agent should be: as good as its teacher or better than ResNet-14, and faster than ResNet-14."""
+    sampled = {each.who: each.scores for each in scores if not each.greedy}
+    teacher, mine, *_, other = sampled.values()
+    mean, interval = mean_interval(teacher)
+    assert interval is not None
+    score, rival = (mean_interval(each)[0] for each in (mine, other))
+    fps = {(row.bits, row.ideal, row.net): row.fps for row in rows if row.accelerator == "DAS"}
+    faster = [
+        f"{bits} bits, {memory(ideal)} memory: {yes(fps[bits, ideal, 'searched'] > fps[bits, ideal, 'resnet14'])}"
+        for bits in BITS
+        for ideal in (False, True)
+    ]
+    return [
+        f"- Score within its teacher's interval: {yes(interval[0] <= score <= interval[1])} "
+        f"({score:.1f}; {mean:.1f} [{interval[0]:.1f}, {interval[1]:.1f}]).",
+        f"- Score above ResNet-14's, trained for as many steps: {yes(score > rival)} ({score:.1f}; {rival:.1f}).",
+        f"- Faster than ResNet-14 on DAS designs. {'. '.join(faster)}.",
+    ]
+
+
+def yes(so: bool) -> str:
+    """A word for it."""
+    return "**yes**" if so else "**no**"
+
+
+def page(options: argparse.Namespace, scores: Sequence[Played], rows: Sequence[Built]) -> str:
+    """docs/searched.md. options: those of tools/searched.py."""
+    text = [*introduction(options), "## Is it good for something?\n", *verdict(scores, rows), "", "## Score\n"]
+    text.append(
+        f"Mean over {options.episodes} games with its 95 % interval (bootstrap over games); no-op starts, whole games, "
+        "unclipped. Trained agents are their runs' best checkpoints.\n"
+    )
+    text += [*score_table(scores), "", "![test score against agent steps](searched-curves.png)\n", "## Speed\n"]
+    text.append(
+        f"ZC706: 900 DSP, 1,090 BRAM18, 200 MHz, all simulated; DAS with {options.evaluations:,} evaluations. Each design stands "
+        "beside the floor of its own multipliers and transfers, and the network's on this board: max(MACs / multipliers, bytes "
+        "moved once / 64 a cycle), weights streamed and maps through DRAM; DNNBuilder keeps maps on chip and can be below it.\n"
+    )
+    text += [*design_table(rows), "", "How many times as fast the searched agent is as ResNet-14:\n", *ratios(rows), ""]
+    return "\n".join(text)
+
+
+def introduction(options: argparse.Namespace) -> list[str]:
+    """What the agent is, the commands that made it, what they cost."""
+    agent = json.loads((Path(options.search) / "agent.json").read_text())
+    steps, search = (config_of(run)["steps"] for run in (options.agent, options.search))
+    net = f"{options.search}/agent.json"
+    return [
+        "# The shipped searched agent\n",
+        f"`{NAME}` comes with the package: the agent that a co-search found on Breakout, trained from scratch for {steps:,} "
+        "agent steps with AC-distillation from the shipped Vanilla teacher, as floats and as integers of 16 and 8 bits, with an "
+        "accelerator for each.\n",
+        f"`a3cs evaluate {NAME}`, `a3cs evaluate {NAME}-int8`. One search and one training: what follows is about this agent; "
+        "what can be said of searches stands in [results.md](results.md).\n",
+        "```",
+        search_command(options.search),
+        f"a3cs derive {options.search} --evaluations {options.evaluations}",
+        train_command(options.agent, net),
+        train_command(options.resnet14, "resnet14"),
+        f"python tools/searched.py --search {options.search} --agent {options.agent} --resnet14 {options.resnet14}",
+        "```\n",
+        f"Cells: {' '.join(agent['operators'])}; {agent['macs']:,} MACs (ResNet-14: {count_macs(units_of('resnet14')[0]):,}). "
+        f"The expected MACs went from {agent['expected_macs_start']:,} to {agent['expected_macs_end']:,} in {search:,} steps.",
+        f"Cost, hours of one thread, evaluations not counted: search {hours(options.search):.2f}, training "
+        f"{hours(options.agent):.2f}, ResNet-14's training {hours(options.resnet14):.2f}; two at a time on two shared cores of "
+        "an AMD EPYC.\n",
+    ]
