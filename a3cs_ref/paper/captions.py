@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from a3cs_ref.paper import quoted
-from a3cs_ref.paper.names import ARTEFACTS, NETS, SCHEMES, game_title, games_of, select
+from a3cs_ref.paper.names import ARTEFACTS, NETS, SCHEMES, game_title, games_of, select, teacher_title
 from a3cs_ref.paper.rows import Row
 
 PLANNED = {"table1": quoted.NETS, "figure1": quoted.NETS, "table2": ("vanilla", "resnet14")}  # without --nets
@@ -38,7 +38,7 @@ def _runs(game: str, rows: list[Row]) -> list[str]:
         group = groups.setdefault((row["steps"], row["episodes"]), {"names": set(), "seeds": set(), "teachers": set()})
         group["names"].add(NETS.get(row["net"], row["net"]) if row["row"] == "training" else SCHEMES[row["scheme"]])
         group["seeds"].add(row["seed"])
-        group["teachers"] |= {row["teacher"]} - {""}
+        group["teachers"] |= {teacher_title(row["teacher"])} - {""}
     lines = []
     for (steps, episodes), group in sorted(groups.items()):
         who = f" ({', '.join(sorted(group['names']))})" if len(groups) > 1 else ""
@@ -62,7 +62,7 @@ def _statistics(artefact: str) -> str:
 
 def _unlike_the_paper(rows: list[Row]) -> str:
     learned = _learned(rows)
-    teachers = sorted({row["teacher"] for row in learned} - {""})
+    teachers = sorted({teacher_title(row["teacher"]) for row in learned} - {""})
     differences = []
     if any(row["steps"] < quoted.STEPS for row in learned):
         differences.append("fewer agent steps")

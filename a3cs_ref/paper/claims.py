@@ -5,7 +5,7 @@ One function a claim, CLAIMS in the paper's order. All is read from the rows of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,10 +64,13 @@ class Results:
         return list({place(row): row for artefact in reversed(artefacts) for row in self.found.get(artefact, [])}.values())
 
 
-def claims_page(folder: Path) -> str:
-    """The page of claims as Markdown, from the rows in the folder; the same rows give the same text."""
+def claims_page(folder: Path, drawn: Mapping[str, str] | None = None) -> str:
+    """The page of claims as Markdown, from the rows in the folder; the same rows give the same text.
+
+    drawn: where the table or figure of an artefact is, as the page shall link it.
+    """
     results = Results(Path(folder))
-    return page([claim(results) for claim in CLAIMS], results.headers, results.found)
+    return page([claim(results) for claim in CLAIMS], results.headers, results.found, drawn or {})
 
 
 # Sides -------------------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from a3cs_ref.paper.plan import Entry, Request, Teacher, plan
 from a3cs_ref.paper.pool import run_here
 from a3cs_ref.paper.process import found
 from a3cs_ref.paper.rows import read_rows
+from a3cs_ref.paper.scales import ARTEFACTS
 from a3cs_ref.paper.show import Show
 from a3cs_ref.paper.statistics import FEWEST
 from a3cs_ref.paper.tables import table_text
@@ -126,21 +128,25 @@ def write(rows_in: Path, out: Path, artefacts: Sequence[str], page: Path) -> lis
     Elsewhere than in `rows_in` the rows come along, so that what is written can be drawn again from where it stands. UserError
     where they would replace the rows of runs.
     """
-    written, elsewhere = [], rows_in.resolve() != out.resolve()
+    elsewhere = rows_in.resolve() != out.resolve()
     if elsewhere and (out / "jobs").exists():
         raise UserError(f"{out} holds runs, whose rows would be lost; choose another --out for what --from draws")
     for artefact in artefacts:
         header, rows = read_rows(rows_in / f"{artefact}.jsonl", artefact)
         if artefact.startswith("table"):
-            path = out / f"{artefact}.md"
-            write_bytes(path, table_text(artefact, header, rows).encode())
+            write_bytes(drawn(out, artefact), table_text(artefact, header, rows).encode())
         else:
-            path = out / f"{artefact}.png"
-            save_png(draw(artefact, header, rows), path)
-        written.append(path)
+            save_png(draw(artefact, header, rows), drawn(out, artefact))
     for name in (*artefacts, COSTS):
         rows_file = rows_in / f"{name}.jsonl"
         if elsewhere and rows_file.exists():
             write_bytes(out / rows_file.name, read_bytes(rows_file))
-    write_bytes(page, claims_page(rows_in).encode())
-    return [*written, page]
+    there = {name: drawn(out, name) for name in ARTEFACTS if drawn(out, name).exists()}
+    links = {name: Path(os.path.relpath(path, page.parent)).as_posix() for name, path in there.items()}
+    write_bytes(page, claims_page(rows_in, links).encode())
+    return [*(drawn(out, artefact) for artefact in artefacts), page]
+
+
+def drawn(out: Path, artefact: str) -> Path:
+    """The file of an artefact's table or figure."""
+    return out / f"{artefact}.{'md' if artefact.startswith('table') else 'png'}"

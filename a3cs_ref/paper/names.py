@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,7 +14,7 @@ ARTEFACTS = {
     "table1": ("Table I", "test scores of five networks"),
     "table2": ("Table II", "test scores without distillation, with policy distillation only, with AC-distillation"),
     "table3": ("Table III", "test scores / FPS of the searched agents on their accelerators, beside FA3C"),
-    "figure1": ("Figure 1", "test score while training five networks"),
+    "figure1": ("Figure 1", "test score while training the networks of Table I"),
     "figure2": ("Figure 2", "test score while searching, of the argmax path"),
     "figure3": ("Figure 3", "test score against FPS"),
 }
@@ -42,6 +43,11 @@ def games_of(artefact: str, rows: Iterable[Row]) -> list[str]:
     found = {row["game"] for row in rows}
     others = sorted(found - set(paper), key=lambda game: (game in GAMES, game))
     return [game for game in paper if game in found] + others
+
+
+def teacher_title(teacher: str) -> str:
+    """The teacher of a row, with its network's name: "the shipped vanilla" is the shipped Vanilla."""
+    return re.sub(r"\b(vanilla|resnet\d+)\b", lambda net: NETS.get(net[0], net[0]), teacher)
 
 
 def select(rows: Iterable[Row], **fields: Any) -> list[Row]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from a3cs_ref.paper.names import game_title
+from a3cs_ref.paper.names import ARTEFACTS, game_title
 from a3cs_ref.paper.rows import Row
 from a3cs_ref.paper.statistics import FEWEST, RESAMPLES
 from a3cs_ref.paper.verdicts import UNSHOWN, Claim, Line
@@ -13,6 +13,8 @@ from a3cs_ref.paper.verdicts import UNSHOWN, Claim, Line
 HEADS = ("Game", "Compared: X, Y", "Paper", "X", "Y", "Found", "n", "Scale", "Verdict")
 
 METHOD = f"""\
+How verdicts are made:
+
 - A verdict is "holds", "does not hold" or "{UNSHOWN}". It comes from a 95 % interval alone, by the rule that stands with each
   claim. Fewer than {FEWEST} runs on a side have no interval and show nothing.
 - P(X > Y) is the probability that a run of X scores higher than a run of Y, a tie counting half, over all pairs of runs of a
@@ -25,10 +27,15 @@ METHOD = f"""\
 """
 
 
-def page(claims: Sequence[Claim], headers: Mapping[str, Mapping[str, Any]], found: Mapping[str, Sequence[Row]]) -> str:
-    """The page. headers and found: the header and the rows of every artefact that was read."""
+def page(
+    claims: Sequence[Claim],
+    headers: Mapping[str, Mapping[str, Any]],
+    found: Mapping[str, Sequence[Row]],
+    drawn: Mapping[str, str],
+) -> str:
+    """The page. headers and found: header and rows of every artefact that was read; drawn: where its table or figure is."""
     summary = [[str(number), claim.title, *_over_all(claim)] for number, claim in enumerate(claims, 1)]
-    parts = ["# The paper's claims, and what we measured", _measured(headers), METHOD.rstrip()]
+    parts = ["# The paper's claims, and what we measured", _measured(headers), *_links(drawn), METHOD.rstrip()]
     parts.append(table(("", "Claim", "Verdict", "Because of"), summary))
     parts += [_section(number, claim) for number, claim in enumerate(claims, 1)]
     parts += [_costs(found["costs"])] if found.get("costs") else []
@@ -50,6 +57,13 @@ def _measured(headers: Mapping[str, Mapping[str, Any]]) -> str:
         by_scale.setdefault(header["scale"], []).append(f"`{artefact}.jsonl`")
     files = "; ".join(f"scale {scale}: {', '.join(names)}" for scale, names in sorted(by_scale.items()))
     return f"Written by `a3cs paper` from its rows alone ({files or 'there are none yet'}). What has no row was not run."
+
+
+def _links(drawn: Mapping[str, str]) -> list[str]:
+    """Where the tables and figures are, if there are any."""
+    names = [name for name in ARTEFACTS if name in drawn]
+    lines = [f"- [{ARTEFACTS[name][0]}]({drawn[name]}): {ARTEFACTS[name][1]}" for name in names]
+    return ["\n".join(lines)] if lines else []
 
 
 def _section(number: int, claim: Claim) -> str:

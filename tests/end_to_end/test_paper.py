@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -94,7 +95,17 @@ def test_the_shipped_tables(name, tmp_path):
     pytest.importorskip("scipy", reason="intervals need the extra `fast`")
     done("paper", name, "--from", DOCS, "--out", tmp_path)
     assert (tmp_path / f"{name}.md").read_bytes() == (DOCS / f"{name}.md").read_bytes()
-    assert (tmp_path / "results.md").read_bytes() == (DOCS.parent / "results.md").read_bytes()
+
+
+def test_the_shipped_page(tmp_path):
+    """A verdict in docs/results.md would not be what the shipped rows say, or a link in it leads nowhere."""
+    pytest.importorskip("scipy", reason="intervals need the extra `fast`")
+    pytest.importorskip("matplotlib", reason="pictures need the extra `plot`")
+    done("paper", "all", "--from", DOCS, "--out", tmp_path / "results", "--page", tmp_path / "results.md")
+    text = (tmp_path / "results.md").read_text()
+    assert text == (DOCS.parent / "results.md").read_text()
+    links = re.findall(r"\]\((results/[^)]*)\)", text)
+    assert len(links) == 6 and all((tmp_path / link).exists() and (DOCS.parent / link).exists() for link in links)
 
 
 def test_killed_and_resumed(made, tmp_path):
