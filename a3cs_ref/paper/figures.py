@@ -25,6 +25,7 @@ PANEL, TALL, LETTERS = 3.2, 2.5, 14  # inches: a panel's width and height; lette
 MANY = 3  # seeds from which a mean and its interval are drawn
 LONG, SHORT = 2_000_000, 10_000  # agent steps from which an axis counts millions; below which it counts them one by one
 WIDE = 8.0  # an FPS axis that spans more than this factor is logarithmic
+NARROW = 0.2  # a score axis spans at least this share of its largest score
 POINTS = 8  # markers along a line, about
 SERIES = {  # of figure 3: (agent, accelerator) -> label
     ("searched", "A3C-S"): "searched agent, its DAS design",
@@ -105,6 +106,7 @@ def _figure3(header: Mapping[str, Any], rows: list[Row]) -> Figure:
             legend["hollow: ideal memory"] = _proxy(0, INK, hollow=True)
         _reference(panel, legend, [row["highest"] for row in select(runs, game=game, net="random")])
         _fps_axis(panel, seen)
+        _score_axis(panel)
         panel.set_title(game_title(game))
         panel.set_title(_refused(select(designs, game=game)), loc="right", size=7)
         panel.set_ylabel("test score, highest")
@@ -221,6 +223,14 @@ def _fps_axis(panel: Axes, seen: Sequence[float]) -> None:
     else:
         panel.set_xlim(0, 1.15 * max(seen))
     panel.xaxis.set_major_formatter("{x:,.0f}")
+
+
+def _score_axis(panel: Axes) -> None:
+    """No narrower than a share of the scores: runs that hardly differ shall look so."""
+    low, high = panel.get_ylim()
+    missing = NARROW * max(abs(low), abs(high)) - (high - low)
+    if missing > 0:
+        panel.set_ylim(low - missing / 2, high + missing / 2)
 
 
 def _frame(figure: Figure, legend: Legend, artefact: str, header: Mapping[str, Any], rows: list[Row]) -> None:

@@ -173,6 +173,15 @@ def test_far_apart_speeds_have_a_logarithmic_axis():
     check_layout(figure)
 
 
+def test_scores_that_hardly_differ_look_so():
+    """An axis from 0.969 to 0.971 would show noise as a difference."""
+    rows = [training("catch", 0, net, "ac", level=level) for net, level in (("searched", 98.0), ("resnet14", 98.1))]
+    rows += [hardware("catch", 0, agent, "A3C-S", "real", 500) for agent in ("searched", "resnet14")]
+    (panel,) = panels(drawn("figure3", rows))
+    low, high = panel.get_ylim()
+    assert 20 <= high - low <= 25 and low < 100 < 100.1 < high
+
+
 def test_equal_runs_have_bars_of_no_length():
     """Rounding would give a bar of negative length, which matplotlib refuses."""
     rows = [training("catch", seed, "searched", "ac") | {"highest": 0.1} for seed in range(3)]
