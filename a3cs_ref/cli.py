@@ -7,6 +7,7 @@ standard output holds one JSON document and nothing else; progress goes to stand
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 from a3cs_hw import __version__
@@ -22,7 +23,17 @@ from a3cs_ref.search.config import CoSearchConfig
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit status."""
-    return guarded(build_parser(), argv)
+    return guarded(build_parser(), argv, find_shipped)
+
+
+def find_shipped(arguments: argparse.Namespace) -> None:
+    """Let the hardware's commands take what came with the package by name, as the agents' commands do."""
+    for place in ("network", "design"):
+        name = getattr(arguments, place, None)
+        if isinstance(name, str) and not os.path.exists(name):
+            from a3cs_ref.rl.sources import shipped_files
+
+            setattr(arguments, place, str(shipped_files().get(name, name)))
 
 
 def build_parser() -> argparse.ArgumentParser:

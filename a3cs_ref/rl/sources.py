@@ -36,8 +36,13 @@ class Source:
 
 def shipped() -> dict[str, Path]:
     """The agents that came with the package, by name."""
+    return {name: path for name, path in shipped_files().items() if path.suffix == ".npz"}
+
+
+def shipped_files() -> dict[str, Path]:
+    """All that came with the package, by name: agents and integer networks (.npz), searched operators and designs (.json)."""
     folder = Path(str(resources.files("a3cs_ref") / "data"))
-    return {path.stem: path for path in sorted(folder.glob("*.npz"))}
+    return {path.stem: path for path in sorted(folder.iterdir()) if path.suffix in (".npz", ".json")}
 
 
 def find(name: str) -> Path:

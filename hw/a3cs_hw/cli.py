@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from a3cs_hw import __version__
@@ -32,10 +32,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     return guarded(parser, argv)
 
 
-def guarded(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
-    """Parse, run, and turn errors into one line on standard error and an exit status; `a3cs` uses it too."""
+def guarded(
+    parser: argparse.ArgumentParser, argv: Sequence[str] | None, prepare: Callable[[argparse.Namespace], None] | None = None
+) -> int:
+    """Parse, run, and turn errors into one line on standard error and an exit status.
+
+    `a3cs` uses it too, and has something to do with the parsed arguments first (prepare).
+    """
     args = parser.parse_args(argv)
     try:
+        if prepare:
+            prepare(args)
         return int(args.run(args))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
