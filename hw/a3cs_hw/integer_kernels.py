@@ -19,6 +19,8 @@ Words are packed in pairs, and a tap is an offset into the packed words, the sam
     depthwise, stride 1      a pixel and its right neighbour, as they lie: one vector for even pixels, one for odd ones
     depthwise, stride 2      the same: a vector's pairs begin at the pixels that are wanted
 
+An fc has too many taps for sums of digits: `add_dots` takes whole words, as they lie, and sums pairs of products in halves.
+
 Numba's cache needs all that the machine code depends on in this one file.
 """
 
@@ -37,6 +39,8 @@ from a3cs_hw.jit import jit
 
 LANES = 8  # int32 sums of a vector; wider and narrower machines split or join them
 BLOCK = 2 * LANES  # pixels of a row that are summed at once: two vectors
+TILE = 4  # rows of an fc's weights, or frames, that are summed at once: two registers of sums each
+MOST_WORDS = 8191 * BLOCK  # that `add_dots` can add up: 8191 LANES sums of two halves of a pair, 2**15 and 2**16 - 1 at most
 ROWS = 4  # of digits that are, in conv; a depthwise unit has two at most, but sums two rows of pixels: eight registers each
 SLACK = 4 * BLOCK  # int32 behind the packed words: a map's last block reads, and forgets, what is there
 
@@ -191,37 +195,50 @@ def copy_lanes(typingctx, source, target):
     return types.void(types.int64, types.int64), codegen
 
 
-@intrinsic
-def dot(typingctx, x, w, count):
-    """The sum of the products of two rows of `count` int16 at these addresses, int64; a pair's sum must fit an int32."""
-    wide = ir.VectorType(_long, LANES)
+@intrinsic(prefer_literal=True)
+def add_dots(typingctx, tile, rows, row_step, row, count, sums, step):
+    """Adds to so many sums (int64, `step` bytes apart) the products of as many rows of int16 (row_step apart) with one row.
+
+    tile is a constant, rows, row and sums are addresses, `count` a multiple of BLOCK. A lane's sum `low` of pairs p of products
+    may wrap; of them `high` sums p >> 16, and low - (high << 16), the sum of their low halves, is an unsigned int32 that cannot.
+    So up to MOST_WORDS words can be summed in 32 bits, all lanes together, if every p fits.
+    """
+    length = tile.literal_value
 
     def codegen(context, builder, signature, args):
-        x, w, count = args
+        rows, row_step, row, count, sums, step = args[1:]
+        first = [builder.add(rows, builder.mul(row_step, _number(i))) for i in range(length)]
         before, loop, after = builder.block, builder.append_basic_block("words"), builder.append_basic_block("summed")
-        start = ir.Constant(wide, [0] * LANES)
-        some = builder.icmp_signed(">", count, _number(0))
-        builder.cbranch(some, loop, after)
+        builder.branch(loop)
         builder.position_at_end(loop)
-        index, total = builder.phi(_long), builder.phi(wide)
+        index, totals = builder.phi(_long), [builder.phi(_sums) for _ in range(2 * length)]
         place = builder.mul(index, _number(2))
-        vectors = [builder.load(_at(builder, row, place, _words), align=2) for row in (x, w)]
-        added = builder.add(total, builder.sext(_add_pairs(builder, _all(0), *vectors), wide))
-        following = builder.add(index, _number(2 * LANES))
-        for phi, first, new in zip((index, total), (_number(0), start), (following, added), strict=True):
-            phi.add_incoming(first, before)
+        shared = builder.load(_at(builder, row, place, _words), align=2)
+        vectors = [builder.load(_at(builder, other, place, _words), align=2) for other in first]
+        pairs = [_add_pairs(builder, _all(0), vector, shared) for vector in vectors]
+        halves = [half for pair in pairs for half in (pair, builder.ashr(pair, _all(16)))]
+        added = [builder.add(total, half) for total, half in zip(totals, halves, strict=True)]
+        following = builder.add(index, _number(BLOCK))
+        for phi, new in zip([index, *totals], [following, *added], strict=True):
+            phi.add_incoming(ir.Constant(phi.type, 0 if phi is index else [0] * LANES), before)
             phi.add_incoming(new, loop)
         builder.cbranch(builder.icmp_signed("<", following, count), loop, after)
         builder.position_at_end(after)
-        result = builder.phi(wide)
-        result.add_incoming(start, before)
-        result.add_incoming(added, loop)
-        sum_lanes = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(_long, [wide]), f"llvm.vector.reduce.add.v{LANES}i64"
-        )
-        return builder.call(sum_lanes, [result])
+        for i in range(length):
+            low, high = (_sum_lanes(builder, total) for total in added[2 * i : 2 * i + 2])
+            rest = builder.zext(builder.sub(low, builder.shl(high, ir.Constant(_int, 16))), _long)
+            total = builder.add(builder.shl(builder.sext(high, _long), _number(16)), rest)
+            target = _at(builder, sums, builder.mul(step, _number(i)), _long)
+            builder.store(builder.add(builder.load(target), total), target)
+        return context.get_dummy_value()
 
-    return types.int64(types.int64, types.int64, types.int64), codegen
+    return types.void(tile, *[types.int64] * 6), codegen
+
+
+def _sum_lanes(builder, lanes):
+    """The sum of a vector's int32, as an int32 that may wrap."""
+    kind = ir.FunctionType(_int, [_sums])
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, f"llvm.vector.reduce.add.v{LANES}i32"), [lanes])
 
 
 @jit
@@ -339,25 +356,55 @@ def maps_kernel(channels: int, digits: int, gap: int, depthwise: bool) -> Callab
 
 
 @jit
-def dense(x, weights, bias, residual, numbers, extremes, y):
-    """Frames x (B, N) to y (B, M) with weights (M, N), int16; returns saturations. A row of weights is read once for all frames.
+def add_products(many, few, whole, sums, many_step, few_step):
+    """Adds to sums (an address) the products of every row of `many` with every row of `few`, up to word `whole`.
+
+    The sum of rows i and j lies i many_step + j few_step bytes on. TILE rows of `many` meet a row of `few` at once.
+    """
+    tiled = len(many) - len(many) % TILE
+    for i in range(0, tiled, TILE):  # the outer loop: a tile stays in the cache
+        rows, row_step = address(many[i]), np.int64(many.strides[0])
+        for j in range(len(few)):
+            add_dots(TILE, rows, row_step, address(few[j]), whole, sums + i * many_step + j * few_step, many_step)
+    for i in range(tiled, len(many)):
+        for j in range(len(few)):
+            add_dots(1, address(many[i]), np.int64(0), address(few[j]), whole, sums + i * many_step + j * few_step, np.int64(0))
+
+
+@jit
+def write_sums(sums, half, right, bottom, most, least, words):
+    """The words of int64 sums; returns the lowest sum, the highest, and saturations."""
+    lowest, highest, outside = sums[0], sums[0], 0
+    for i in range(len(sums)):
+        v = sums[i]
+        lowest, highest = min(lowest, v), max(highest, v)
+        z = (v + half) >> right
+        outside += (z < least) | (z > most)
+        words[i] = min(max(z, bottom), most)
+    return lowest, highest, outside
+
+
+@jit
+def dense(x, weights, bias, residual, numbers, y):
+    """Frames x (B, N) to y (B, M) with weights (M, N), int16; returns the lowest sum, the highest, and saturations.
 
     residual: int64 (B, M), or of no frame. numbers, int64: half, right shift, left shift of the residual, the least and the
-    largest word, the format's least word. extremes, int64: the lowest and the highest sum so far.
+    largest word, the format's least word.
     """
     half, right, left, bottom, most, least = numbers
-    lowest, highest, outside, count = extremes[0], extremes[1], 0, weights.shape[1]
-    whole = count - count % BLOCK
-    for m in range(len(weights)):
-        for frame in range(len(x)):
-            v = bias[m] + dot(address(x[frame]), address(weights[m]), whole)
-            for n in range(whole, count):
-                v += np.int64(x[frame, n]) * np.int64(weights[m, n])
-            if len(residual):
-                v += residual[frame, m] << left
-            lowest, highest = min(lowest, v), max(highest, v)
-            z = (v + half) >> right
-            outside += z < least or z > most
-            y[frame, m] = min(max(z, bottom), most)
-    extremes[0], extremes[1] = lowest, highest
-    return outside
+    frames, channels, count = len(x), len(weights), x.shape[1]
+    sums = np.empty(y.shape, np.int64)
+    for frame in range(frames):
+        for m in range(channels):
+            sums[frame, m] = bias[m] + (residual[frame, m] << left if len(residual) else 0)
+    whole, step = count - count % BLOCK, np.int64(8)
+    if whole and channels < TILE:
+        add_products(x, weights, whole, address(sums), channels * step, step)
+    elif whole:
+        add_products(weights, x, whole, address(sums), step, channels * step)
+    if whole < count:
+        for frame in range(frames):
+            for m in range(channels):
+                for n in range(whole, count):
+                    sums[frame, m] += np.int64(x[frame, n]) * np.int64(weights[m, n])
+    return write_sums(sums.reshape(-1), half, right, bottom, most, least, y.reshape(-1))

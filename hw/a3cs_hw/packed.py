@@ -140,28 +140,27 @@ class PackedDense:
     """An fc on short words, rounded by AP_RND, saturated by AP_SAT, whose accumulators cannot wrap: see `pack`."""
 
     def __init__(self, native: ModuleType, part: IntegerUnit):
-        self.native, self.part = native, part
+        self.kernel, self.channels, self.dtype = native.dense, part.unit.M, part.y.dtype
         self.weights = np.ascontiguousarray(part.weights.reshape(part.unit.M, -1), np.int16)
         self.bias = part.bias.astype(np.int64)
         bottom = 0 if part.unit.relu else part.y.min
-        half, left = 1 << part.shift >> 1, part.residual_shift
-        self.numbers = (half, part.shift, left, bottom, part.y.max, part.y.min)
+        numbers = (1 << part.shift >> 1, part.shift, part.residual_shift, bottom, part.y.max, part.y.min)
+        self.numbers = np.array(numbers, np.int64)
 
     def run(self, x: np.ndarray, residual: np.ndarray | None) -> Run:
         """The unit on frames x (B, ...) of N words, residual (B, M, 1, 1)."""
-        y = np.empty((len(x), self.part.unit.M), self.part.y.dtype)
+        y = np.empty((len(x), self.channels), self.dtype)
         words = np.ascontiguousarray(x, np.int16).reshape(len(x), -1)
         added = NOTHING if residual is None else residual.reshape(len(x), -1).astype(np.int64)
-        extremes = np.array([(1 << 63) - 1, -1 << 63])
-        outside = self.native.dense(words, self.weights, self.bias, added, self.numbers, extremes, y)
-        return y[:, :, None, None], signed_bits(*extremes.tolist()), outside
+        lowest, highest, outside = self.kernel(words, self.weights, self.bias, added, self.numbers, y)
+        return y[:, :, None, None], signed_bits(lowest, highest), outside
 
 
 def pack(part: IntegerUnit) -> PackedMaps | PackedDense | None:
     """The unit for compiled code, or None where that is not installed or could not be exact.
 
-    Exact: no sum in 32 bits passes them (`digits`; in an fc that of two products, the rest is summed in 64 bits); the caller has
-    seen that write-back is the usual one.
+    Exact: no sum in 32 bits passes them (`digits`), in an fc no sum of two products nor those that `add_dots` keeps of these; the
+    caller has seen that write-back is the usual one.
     """
     native, unit = kernels(), part.unit
     if native is None or not (short(part.x) and short(part.w)):
@@ -169,7 +168,8 @@ def pack(part: IntegerUnit) -> PackedMaps | PackedDense | None:
     if unit.kind == "fc":
         weights = np.abs(part.weights.reshape(unit.M, -1).astype(np.int64))
         pair = int(np.add.reduceat(weights, range(0, unit.N, 2), axis=1).max())
-        return PackedDense(native, part) if pair * part.x.largest_magnitude < 1 << 31 else None
+        fits = pair * part.x.largest_magnitude < 1 << 31 and unit.N <= native.MOST_WORDS
+        return PackedDense(native, part) if fits else None
     if not short(part.r) or part.y.bits > 16 or (unit.kind == "depthwise" and unit.S > 2):
         return None
     found = digits(part)

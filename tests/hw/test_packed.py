@@ -10,6 +10,7 @@ from test_arithmetic import oracle_run
 from a3cs_hw.arithmetic import ReadyNetwork, ReadyUnit, run
 from a3cs_hw.fixed import Format
 from a3cs_hw.network import IntegerUnit, UnitFormats
+from a3cs_hw.packed import kernels
 from a3cs_hw.units import Unit
 
 pytest.importorskip("numba", reason="compiled code needs Numba: pip install 'a3cs-ref[fast]'")
@@ -62,6 +63,55 @@ def test_sums_of_digits_at_the_edge_of_32_bits(taps, compiled, sign):
     y, counters = ready.compute(x)
     expected, expected_counters, _ = oracle_run(part, x, None)
     assert np.array_equal(y, expected) and counters == expected_counters
+
+
+def heads(rng, M, N, weights, relu=False):
+    """An fc of 16-bit words with these weights, a rounded shift that saturates some sums, and a bias."""
+    words, shift = Format(16, 0), int(rng.integers(14, 22))
+    unit, formats = Unit("u", "fc", M, N, relu=relu), UnitFormats(words, Format(16, -shift), 60)
+    return IntegerUnit(unit, words, None, formats, weights.reshape(M, N, 1, 1), rng.integers(-(1 << 30), 1 << 30, M))
+
+
+def assert_compiled_fc_equals_numpy(part, x):
+    """Words and counters."""
+    ready = ReadyUnit(part)
+    assert ready.packed is not None
+    expected, counters = ReadyUnit(part, native=False).compute(x)
+    y, found = ready.compute(x)
+    assert y.dtype == expected.dtype and np.array_equal(y, expected) and found == counters, part.unit
+
+
+def test_fc_of_any_size_and_batch():
+    """A tile of rows or of frames left out or summed twice, a word behind the last block, a wrapped sum: any of them is wrong."""
+    rng = np.random.default_rng(11)
+    for M, frames, N in [(m, b, int(rng.integers(1, 140))) for m in range(1, 12) for b in range(1, 10)]:
+        ends, shape = bool(rng.random() < 0.3), (frames, N, 1, 1)
+        weights = rng.choice([-32767, 32767], (M, N)) if ends else rng.integers(-32767, 32768, (M, N))
+        x = rng.choice([-32768, 32767], shape) if ends else rng.integers(-32768, 32768, shape)
+        part = heads(rng, M, N, weights.astype(np.int16), bool(rng.random() < 0.3))
+        assert_compiled_fc_equals_numpy(part, x.astype(np.int16))
+
+
+@pytest.mark.parametrize(("M", "frames"), [(1, 5), (5, 1)])
+@pytest.mark.parametrize("word", [-32768, 32767])
+@pytest.mark.parametrize("pair", [(-32768, 32767), (32767, 32767), (-32767, -32768), (1, 0), (-1, 0)])
+def test_the_longest_fc_at_the_edge_of_32_bits(M, frames, word, pair):
+    """All low halves of a pair's products set, or all high halves at their end, for as many words as two sums can take."""
+    N, rng = kernels().MOST_WORDS, np.random.default_rng(13)
+    part = heads(rng, M, N, np.tile(np.array(pair, np.int16), (M, N // 2)))
+    assert_compiled_fc_equals_numpy(part, np.full((frames, N, 1, 1), word, np.int16))
+
+
+def test_fc_that_32_bits_cannot_hold_is_not_compiled():
+    """Two products of -2**15 with itself are 2**31; and one more word than the sums can take."""
+    rng, most = np.random.default_rng(17), kernels().MOST_WORDS
+    for N, weight in ((2, -32768), (most + 1, 1)):
+        part = heads(rng, 1, N, np.full((1, N), weight, np.int16))
+        assert ReadyUnit(part).packed is None
+        x = np.full((1, N, 1, 1), -32768, np.int16)
+        expected, counters, _ = oracle_run(part, x, None)
+        y, found = ReadyUnit(part).compute(x)
+        assert np.array_equal(y, expected) and found == counters
 
 
 def test_a_ready_network_keeps_its_weights():
