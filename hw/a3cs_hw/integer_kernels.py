@@ -316,7 +316,8 @@ def maps_kernel(channels: int, digits: int, gap: int, depthwise: bool) -> Callab
         spare = np.zeros((2, channels, lines, BLOCK), np.int16)
         spare_y, spare_residual = address(spare[0]), address(spare[1]) if len(residual) else np.int64(0)
         height, width = y.shape[2:]
-        further = row_step if height >= lines else 0  # a lonely row is summed twice
+        twice = np.int64(height >= lines)  # 0: a lonely row is summed and written twice, at the same places
+        further, line, spare_line = twice * row_step, twice * np.int64(y.strides[2]), twice * 2 * BLOCK
         for frame in range(len(x)):
             if not depthwise:
                 pack_pairs(x[frame], stride, pad, kernel, rows, columns, packed)
@@ -324,27 +325,27 @@ def maps_kernel(channels: int, digits: int, gap: int, depthwise: bool) -> Callab
                 if depthwise:
                     pad_map(x[frame, block], pad, columns, padded)
                 m, w, start = firsts[block], address(weights[block]), address(starts[block])
+                # A vector may end behind its map only in maps that are written later: in depthwise units, all that follow.
+                room = height * width * ((len(x) - frame) * len(firsts) - block if depthwise else 1)
                 for first in range(0, height, lines):
                     r = max(min(first, height - lines), 0)
                     last = min(lines, height)
-                    spills = (r + last - 1) * width + BLOCK > height * width  # what follows a map must not be overwritten
+                    spills = (r + last - 1) * width + BLOCK > room
                     if spills and len(residual):
                         for i in range(channels):
                             for n in range(last):
                                 copy_row(residual[frame, m + i, r + n], spare[1, i, n])
-                            for n in range(last, lines):
-                                copy_row(residual[frame, m + i, r], spare[1, i, n])
                     for c in range(0, width, BLOCK):
                         p = max(min(c, width - BLOCK), 0)
                         target, source = address(y[frame, m, r]) + 2 * p, np.int64(0)
-                        line, step = np.int64(y.strides[2]), np.int64(y.strides[1])
+                        row, step = line, np.int64(y.strides[1])
                         if len(residual):
                             source = address(residual[frame, m, r]) + 2 * p
                         if spills:
-                            target, source, line, step = spare_y, spare_residual, np.int64(2 * BLOCK), np.int64(2 * BLOCK * lines)
+                            target, source, row, step = spare_y, spare_residual, spare_line, np.int64(2 * BLOCK * lines)
                         outputs(
                             channels, digits, lines, gap, address(packed) + r * row_step + p * pixel_step, further,
-                            address(offsets), len(offsets), w, start, address(numbers), source, target, line, step,
+                            address(offsets), len(offsets), w, start, address(numbers), source, target, row, step,
                             address(state),
                         )  # fmt: skip
                     if spills:

@@ -65,6 +65,49 @@ def test_sums_of_digits_at_the_edge_of_32_bits(taps, compiled, sign):
     assert np.array_equal(y, expected) and counters == expected_counters
 
 
+@pytest.mark.parametrize("width", range(1, 21))
+def test_narrow_and_lonely_rows(width):
+    """A vector that is wider than a row, and a row without a second one, write nothing that they should not."""
+    rng, words = np.random.default_rng(width), Format(16, 0)
+    for height, K, S, frames, relu in (
+        (1, 1, 1, 1, False),
+        (1, 3, 2, 3, True),
+        (2, 3, 1, 1, False),
+        (5, 5, 1, 2, False),
+        (11, 3, 1, 3, True),
+    ):
+        unit = Unit("u", "depthwise", 3, 3, height, width, K, S, K // 2, relu, residual="other" if frames > 1 else "")
+        r = Format(int(rng.integers(8, 17)), 0 - 8) if unit.residual else None
+        weights = rng.integers(-32768, 32768, unit.weight_shape).astype(np.int16)
+        formats = UnitFormats(words, Format(16, -16), 60)
+        part = IntegerUnit(unit, words, r, formats, weights, rng.integers(-1000, 1000, 3))
+        part.validate()
+        x, residual = random_data(rng, part, frames)
+        ready = ReadyUnit(part)
+        assert ready.packed is not None
+        expected, counters = ReadyUnit(part, native=False).compute(x, residual)
+        guarded = np.full(expected.size + 64, 7777, np.int16)
+        assert_writes_only(ready, x, residual, guarded)
+        y, found = ready.compute(x, residual)
+        assert np.array_equal(y, expected) and found == counters, unit
+
+
+def assert_writes_only(ready, x, residual, guarded):
+    """The kernel, given words of a larger array for its outputs, leaves what follows them as it was."""
+    compiled, kernel = ready.packed, ready.packed.kernel
+    size = len(guarded) - 64
+
+    def inside(*arguments):
+        y = guarded[:size].reshape(arguments[-1].shape)
+        kernel(*arguments[:-1], y)
+        arguments[-1][:] = y
+
+    compiled.kernel = inside
+    ready.compute(x, residual)
+    compiled.kernel = kernel
+    assert (guarded[size:] == 7777).all(), ready.part.unit
+
+
 def heads(rng, M, N, weights, relu=False):
     """An fc of 16-bit words with these weights, a rounded shift that saturates some sums, and a bias."""
     words, shift = Format(16, 0), int(rng.integers(14, 22))
