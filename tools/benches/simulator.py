@@ -34,7 +34,7 @@ OPERATORS = ("conv3", "skip", "ir5e5", "skip", "ir5e3", "ir5e3", "ir5e3", "ir3e3
 TURNS, SECONDS = 3, 0.15
 THREADS = 1  # of every side, whatever --threads says: it is the CPU time of a thread that is compared
 # A call takes so many frames, as where a network is judged: `a3cs simulate` runs a whole file at once, `a3cs quantize` 50 frames.
-BATCH, MOST_FRAMES, LEAST_MACS = 8, 256, 1 << 18
+BATCH, MOST_FRAMES, LEAST_MACS = 8, 1024, 1 << 18  # the smallest unit, a head of 256 MACs, needs 1024 frames to hold so many
 GXX = "g++ ap_fixed"
 # Name: the side, whose turns answer as `ours` does or None, and the modules that it needs. Another peer joins here.
 PEERS = {
