@@ -32,6 +32,7 @@ SIZES = {
     "check": (1_000, 64),
 }
 TEACHER = "teacher-breakout"
+SEARCHED = "breakout-searched"  # the shipped agent of a search that was not cut short, docs/searched.md
 
 
 def main() -> int:
@@ -74,7 +75,15 @@ def chain(game: str, out: Path, size: dict[str, str]) -> dict[str, Any]:
     found["simulate"] = do("simulate", network, f"{run}/design.json", "--frames", frames, "--out", f"{run}/simulated")
     found["predict"] = do("predict", network, f"{run}/design.json")
     found["report"] = do("report", run)
-    return found
+    return found | (searched(size) if game == "breakout" else {})
+
+
+def searched(size: dict[str, str]) -> dict[str, Any]:
+    """The shipped searched agent: its integer network plays, and runs on its own design."""
+    return {
+        "searched": do("evaluate", f"{SEARCHED}-int16", "--episodes", size["episodes"]),
+        "searched_design": do("predict", f"{SEARCHED}-int16", f"{SEARCHED}-design-int16"),
+    }
 
 
 def do(*arguments: str) -> dict[str, Any]:
@@ -115,6 +124,11 @@ def summary(found: dict[str, Any], out: Path, seconds: float) -> None:
         ("golden", f"{check['vectors']} vectors, {check['mismatches']} mismatches"),
         ("report", found["report"]["report"]),
     ]  # fmt: skip
+    if "searched" in found:
+        games, on_board = found["searched"], found["searched_design"]
+        played = f"{games['mean']:.1f} +- {games['std']:.1f} over {games['episodes']} games, 16-bit integers"
+        speed = f"{on_board['throughput_fps']:,.0f} FPS simulated, {on_board['macs']:,} MACs"
+        rows.append(("shipped searched agent", f"{played}; {speed} on its design"))
     print_table(f"{out.name}, in {seconds:.0f} s", ("", ""), rows)
     print(f"{check['vectors']} vectors, {check['mismatches']} mismatches")
 

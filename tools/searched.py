@@ -1,6 +1,6 @@
 """Ship the searched agent of docs/searched.md, measure it beside ResNet-14, and write that page.
 
-    python tools/searched.py --search runs/searched --agent runs/searched-agent --resnet14 runs/resnet14
+    python tools/searched.py --search runs/searched --agent runs/agent runs/agent-on --resnet14 runs/resnet14
 
 Package data: the agent's float16 weights, its operators, its integer networks of 16 and 8 bits and a design for each. Every
 number of the page is measured here.
@@ -16,47 +16,45 @@ from pathlib import Path
 from a3cs_hw.draw import save_png
 from a3cs_hw.files import write_bytes
 from a3cs_hw.template import load_board
-from a3cs_ref.checkpoint import RunFolder
+from a3cs_hw.workload import save_units
+from a3cs_ref.checkpoint import RunFolder, load_checkpoint
+from a3cs_ref.nn.build import network_units
 from a3cs_ref.search.accelerate import units_of
 from a3cs_ref.search.compare import Task, agent_floor, builder
 from demo import TEACHER, do
-from searched_page import BITS, NAME, Built, Played, curves, page, train_command
+from searched_page import BITS, NAME, Built, curves, page, train_commands
 from ship import DATA, ship
 
 BOARD = "zc706"
 
 
 def shipped(options: argparse.Namespace, work: Path) -> None:
-    """Package data of the searched agent, and ResNet-14's integer networks in `work`."""
-    ship(options.agent, NAME, train_command(options.agent, f"{options.search}/agent.json"), options.episodes)
+    """Package data of the searched agent, and ResNet-14's units at both widths in `work`."""
+    ship(options.agent[-1], NAME, "; ".join(train_commands(options)), options.episodes, ways=(False,))
     shutil.copy(Path(options.search) / "agent.json", DATA / f"{NAME}-agent.json")
+    actions = load_checkpoint(DATA / f"{NAME}.npz")[0]["actions"]
     for bits in BITS:
         do("quantize", NAME, "--bits", str(bits), "--out", str(DATA / f"{NAME}-int{bits}.npz"))
-        best = RunFolder(options.resnet14).best
-        do("quantize", str(best), "--bits", str(bits), "--out", str(work / f"resnet14-int{bits}.npz"))
+        save_units(work / f"resnet14-int{bits}.json", network_units("resnet14", None, actions), word=bits)
 
 
-def played(options: argparse.Namespace) -> list[Played]:
-    """The teacher, the agent as floats and as integers, and ResNet-14."""
+def played(options: argparse.Namespace) -> dict[str, list[float]]:
+    """Scores of whole games: the teacher, the agent as floats, as integers and after its first training, and ResNet-14."""
     who = {
-        "teacher, Vanilla": TEACHER,
-        "searched agent, float16 weights": NAME,
-        **{f"searched agent, {bits}-bit integers": f"{NAME}-int{bits}" for bits in BITS},
-        "ResNet-14, float32 weights": str(RunFolder(options.resnet14).best),
+        "teacher": TEACHER,
+        "agent": NAME,
+        **{f"int{bits}": f"{NAME}-int{bits}" for bits in BITS},
+        "before": str(RunFolder(options.agent[0]).best),
+        "resnet14": str(RunFolder(options.resnet14).best),
     }
-    found = []
-    for name, source in who.items():
-        for greedy in (False, True):
-            answer = do("evaluate", source, "--episodes", str(options.episodes), *(["--greedy"] if greedy else []))
-            found.append(Played(name, greedy, answer["scores"]))
-    return found
+    return {key: do("evaluate", source, "--episodes", str(options.episodes))["scores"] for key, source in who.items()}
 
 
 def built(work: Path, evaluations: int) -> list[Built]:
     """Both networks at both widths, with real and ideal memory, by DAS and by DNNBuilder."""
     found = []
     for bits in BITS:
-        files = {"searched": DATA / f"{NAME}-int{bits}.npz", "resnet14": work / f"resnet14-int{bits}.npz"}
+        files = {"searched": DATA / f"{NAME}-int{bits}.npz", "resnet14": work / f"resnet14-int{bits}.json"}
         for ideal in (False, True):
             for net, file in files.items():
                 found += designs(net, file, bits, ideal, evaluations, work)
@@ -88,8 +86,8 @@ def main() -> None:
     """Ship, measure, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--search", required=True, metavar="RUN", help="the co-search, after `a3cs derive`")
-    parser.add_argument("--agent", required=True, metavar="RUN", help="the training of its agent")
-    parser.add_argument("--resnet14", required=True, metavar="RUN", help="ResNet-14's training for as many steps")
+    parser.add_argument("--agent", required=True, nargs="+", metavar="RUN", help="its training, and what continued it")
+    parser.add_argument("--resnet14", required=True, metavar="RUN", help="ResNet-14's, as long as the first of these")
     parser.add_argument("--evaluations", type=int, default=100_000, help="designs that DAS evaluates (default: 100000)")
     parser.add_argument("--episodes", type=int, default=30, help="games of an evaluation (default: 30)")
     parser.add_argument("--out", default="docs", metavar="DIR", help="the folder of the page (default: docs)")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from a3cs_hw.draw import COLOURS, new_figure, style
 from a3cs_hw.units import count_macs
@@ -15,18 +15,14 @@ from a3cs_ref.checkpoint import RunFolder
 from a3cs_ref.paper.statistics import mean_interval
 from a3cs_ref.search.accelerate import units_of
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Scores = Mapping[str, Sequence[float]]  # of whole games, by who played
+
 NAME = "breakout-searched"
 BITS = (16, 8)
 NAMES = {"searched": "searched agent", "resnet14": "ResNet-14"}
-
-
-@dataclass(frozen=True)
-class Played:
-    """Scores of whole games: whose, sampled or greedy."""
-
-    who: str
-    greedy: bool
-    scores: Sequence[float]
 
 
 @dataclass(frozen=True)
@@ -54,10 +50,16 @@ def config_of(run: str) -> dict[str, Any]:
 def train_command(run: str, net: str) -> str:
     """The command of a training."""
     config = config_of(run)
+    start = f" --init {config['init']}" if config["init"] else ""
     return (
-        f"a3cs train --game {config['game']} --net {net} --teacher {config['teacher']} --steps {config['steps']} "
+        f"a3cs train --game {config['game']} --net {net}{start} --teacher {config['teacher']} --steps {config['steps']} "
         f"--evaluate-every {config['evaluate_every']} --seed {config['seed']} --out {run}"
     )
+
+
+def train_commands(options: argparse.Namespace) -> list[str]:
+    """The commands that trained the agent."""
+    return [train_command(run, f"{options.search}/agent.json") for run in options.agent]
 
 
 def search_command(run: str) -> str:
@@ -80,25 +82,40 @@ def hours(run: str) -> float:
 
 
 @style()
-def curves(options: argparse.Namespace):
-    """Test score against agent steps of the two trainings."""
+def curves(options: argparse.Namespace) -> Figure:
+    """Test score against agent steps of the trainings."""
     figure, panel = new_figure(6.0, 3.2)
-    for colour, (key, run) in zip(COLOURS, {"searched": options.agent, "resnet14": options.resnet14}.items(), strict=False):
-        points = [(row["step"] / 1e3, row["test_score"]) for row in RunFolder(run).rows() if "test_score" in row]
+    for colour, (key, runs) in zip(COLOURS, {"searched": options.agent, "resnet14": [options.resnet14]}.items(), strict=False):
+        points, before = [], 0
+        for run in runs:
+            rows = [row for row in RunFolder(run).rows() if "test_score" in row]
+            points += [((before + row["step"]) / 1e3, row["test_score"]) for row in rows]
+            before += config_of(run)["steps"]
         panel.plot(*zip(*points, strict=True), color=colour, marker="o", markersize=3, label=NAMES[key])
     panel.set_xlabel("agent steps, thousands")
     panel.set_ylabel("test score, mean of 30 games")
-    panel.legend(loc="upper left")
+    panel.set_xlim(left=0)
+    panel.set_ylim(bottom=0)
+    panel.legend(loc="lower right")
     return figure
 
 
-def score_table(scores: Sequence[Played]) -> list[str]:
+def score_table(options: argparse.Namespace, scores: Scores) -> list[str]:
     """Means and intervals of everybody who played."""
-    lines = ["| who | sampled actions | greedy actions |", "|---|---|---|"]
-    for who in dict.fromkeys(each.who for each in scores):
-        cells = [interval_text(each.scores) for each in scores if each.who == who]
-        lines.append(f"| {who} | {' | '.join(cells)} |")
-    return lines
+    first, total, rival = steps_of(options.agent[:1]), steps_of(options.agent), steps_of([options.resnet14])
+    who = {
+        "teacher": "teacher, the shipped Vanilla",
+        "agent": f"searched agent, {total:,} steps, float16 weights: shipped",
+        **{f"int{bits}": f"the same as {bits}-bit integers: shipped" for bits in BITS},
+        "before": f"searched agent, {first:,} steps",
+        "resnet14": f"ResNet-14, {rival:,} steps",
+    }
+    return ["| who | score |", "|---|---|", *(f"| {label} | {interval_text(scores[key])} |" for key, label in who.items())]
+
+
+def steps_of(runs: Sequence[str]) -> int:
+    """Agent steps of runs, one after the other."""
+    return sum(config_of(run)["steps"] for run in runs)
 
 
 def interval_text(scores: Sequence[float]) -> str:
@@ -142,13 +159,12 @@ def ratios(rows: Sequence[Built]) -> list[str]:
     return lines
 
 
-def verdict(scores: Sequence[Played], rows: Sequence[Built]) -> list[str]:
+def verdict(options: argparse.Namespace, scores: Scores, rows: Sequence[Built]) -> list[str]:
     """The two things that the agent should be: as good as its teacher or better than ResNet-14, and faster than ResNet-14."""
-    sampled = {each.who: each.scores for each in scores if not each.greedy}
-    teacher, mine, *_, other = sampled.values()
-    mean, interval = mean_interval(teacher)
+    mean, interval = mean_interval(scores["teacher"])
     assert interval is not None
-    score, rival = (mean_interval(each)[0] for each in (mine, other))
+    score, before, rival = (mean_interval(scores[key])[0] for key in ("agent", "before", "resnet14"))
+    steps = steps_of([options.resnet14])
     fps = {(row.bits, row.ideal, row.net): row.fps for row in rows if row.accelerator == "DAS"}
     faster = [
         f"{bits} bits, {memory(ideal)} memory: {yes(fps[bits, ideal, 'searched'] > fps[bits, ideal, 'resnet14'])}"
@@ -158,7 +174,7 @@ def verdict(scores: Sequence[Played], rows: Sequence[Built]) -> list[str]:
     return [
         f"- Score within its teacher's interval: {yes(interval[0] <= score <= interval[1])} "
         f"({score:.1f}; {mean:.1f} [{interval[0]:.1f}, {interval[1]:.1f}]).",
-        f"- Score above ResNet-14's, trained for as many steps: {yes(score > rival)} ({score:.1f}; {rival:.1f}).",
+        f"- Score above ResNet-14's after {steps:,} steps: {yes(before > rival)} ({before:.1f}; {rival:.1f}).",
         f"- Faster than ResNet-14 on DAS designs. {'. '.join(faster)}.",
     ]
 
@@ -168,14 +184,14 @@ def yes(so: bool) -> str:
     return "**yes**" if so else "**no**"
 
 
-def page(options: argparse.Namespace, scores: Sequence[Played], rows: Sequence[Built]) -> str:
+def page(options: argparse.Namespace, scores: Scores, rows: Sequence[Built]) -> str:
     """docs/searched.md. options: those of tools/searched.py."""
-    text = [*introduction(options), "## Is it good for something?\n", *verdict(scores, rows), "", "## Score\n"]
+    text = [*introduction(options), "## Is it good for something?\n", *verdict(options, scores, rows), "", "## Score\n"]
     text.append(
-        f"Mean over {options.episodes} games with its 95 % interval (bootstrap over games); no-op starts, whole games, "
-        "unclipped. Trained agents are their runs' best checkpoints.\n"
+        f"Mean over {options.episodes} games with its 95 % interval (bootstrap over games); sampled actions, no-op "
+        "starts, whole games, unclipped. Trained agents are their runs' best checkpoints.\n"
     )
-    text += [*score_table(scores), "", "![test score against agent steps](searched-curves.png)\n", "## Speed\n"]
+    text += [*score_table(options, scores), "", "![test score against agent steps](searched-curves.png)\n", "## Speed\n"]
     text.append(
         f"ZC706: 900 DSP, 1,090 BRAM18, 200 MHz, all simulated; DAS with {options.evaluations:,} evaluations. Each design stands "
         "beside the floor of its own multipliers and transfers, and the network's on this board: max(MACs / multipliers, bytes "
@@ -187,9 +203,8 @@ def page(options: argparse.Namespace, scores: Sequence[Played], rows: Sequence[B
 
 def introduction(options: argparse.Namespace) -> list[str]:
     """What the agent is, the commands that made it, what they cost."""
-    agent = json.loads((Path(options.search) / "agent.json").read_text())
-    steps, search = (config_of(run)["steps"] for run in (options.agent, options.search))
-    net = f"{options.search}/agent.json"
+    agent = json.loads((Path(options.search) / "derive.json").read_text())
+    steps, search = steps_of(options.agent), steps_of([options.search])
     return [
         "# The shipped searched agent\n",
         f"`{NAME}` comes with the package: the agent that a co-search found on Breakout, trained from scratch for {steps:,} "
@@ -200,13 +215,13 @@ def introduction(options: argparse.Namespace) -> list[str]:
         "```",
         search_command(options.search),
         f"a3cs derive {options.search} --evaluations {options.evaluations}",
-        train_command(options.agent, net),
+        *train_commands(options),
         train_command(options.resnet14, "resnet14"),
-        f"python tools/searched.py --search {options.search} --agent {options.agent} --resnet14 {options.resnet14}",
+        f"python tools/searched.py --search {options.search} --agent {' '.join(options.agent)} --resnet14 {options.resnet14}",
         "```\n",
         f"Cells: {' '.join(agent['operators'])}; {agent['macs']:,} MACs (ResNet-14: {count_macs(units_of('resnet14')[0]):,}). "
         f"The expected MACs went from {agent['expected_macs_start']:,} to {agent['expected_macs_end']:,} in {search:,} steps.",
-        f"Cost, hours of one thread, evaluations not counted: search {hours(options.search):.2f}, training "
-        f"{hours(options.agent):.2f}, ResNet-14's training {hours(options.resnet14):.2f}; two at a time on two shared cores of "
-        "an AMD EPYC.\n",
+        f"Cost, hours of one thread without evaluations: search {hours(options.search):.2f}, training "
+        f"{sum(map(hours, options.agent)):.2f}, ResNet-14's training {hours(options.resnet14):.2f}; two at a time on two shared "
+        "cores of an AMD EPYC.\n",
     ]

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +31,13 @@ def draw(curve: list[list[float]]):
     return figure
 
 
-def ship(run: str, name: str, command: str, episodes: int, picture: str | None = None) -> Path:
-    """Write a3cs_ref/data/NAME.npz from a run's best checkpoint; print its scores. UserError when it is too large."""
+def ship(
+    run: str, name: str, command: str, episodes: int, picture: str | None = None, ways: Sequence[bool] = (False, True)
+) -> Path:
+    """Write a3cs_ref/data/NAME.npz from a run's best checkpoint; print its scores. UserError when it is too large.
+
+    ways: with sampled actions (False) and greedy ones (True); a greedy agent may play until the cap of its frames.
+    """
     folder = RunFolder(run)
     header, arrays = load_checkpoint(folder.best)
     about = {key: header[key] for key in ("net", "operators", "norm", "actions", "game", "config", "steps") if key in header}
@@ -43,7 +49,7 @@ def ship(run: str, name: str, command: str, episodes: int, picture: str | None =
     small = {key: array.astype(np.float16) for key, array in arrays.items()}
     save_checkpoint(target, about, small)
     scores = {}
-    for greedy in (False, True):  # as shipped: the float16 weights
+    for greedy in ways:  # as shipped: the float16 weights
         found = evaluate(open_source(str(target), greedy).policy, about["game"], episodes, greedy=greedy)
         scores["greedy" if greedy else "sampled"] = {"mean": found.mean, "std": found.std, "episodes": episodes}
         print(f"{'greedy' if greedy else 'sampled'}: {found.mean:.2f} +- {found.std:.2f} over {episodes} games")

@@ -208,7 +208,7 @@ WRONG = {
     "a teacher of another game": ("train --game catch --teacher teacher-breakout --out new", "4 actions (breakout); catch has 3"),
     "an agent of another game": ("evaluate teacher-breakout --game catch", "4 actions (breakout); catch has 3"),
     "distillation from nobody": ("train --game catch --distill ac --out new", "needs a teacher"),
-    "no agent of that name": ("evaluate nothing", "shipped: teacher-breakout"),
+    "no agent of that name": ("evaluate nothing", "shipped: breakout-searched, "),
     "a missing checkpoint": ("evaluate nothing.npz", "nothing.npz"),
     "a missing run to derive from": ("derive nothing", "nothing/checkpoint.npz"),
     "a run without a search": ("derive teacher", "only a co-search"),
@@ -367,12 +367,12 @@ def test_exit_status_reaches_the_shell(there):
     refused(Answer(wrong.returncode, wrong.stdout, wrong.stderr), "nothing.json")
 
 
-def interrupted(*words, lines=2):
-    """Start `a3cs WORDS`, press Ctrl-C after so many lines of progress."""
+def interrupted(*words, begun):
+    """Start `a3cs WORDS`, press Ctrl-C after the first line of progress that says `begun`: a slow machine prepares aloud."""
     command = [sys.executable, "-m", "a3cs_ref.cli", *map(str, words)]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    for _ in range(lines):
-        child.stderr.readline()
+    while begun not in (line := child.stderr.readline()):
+        assert line, f"{words} ended without {begun!r}"
     child.send_signal(signal.SIGINT)
     out, err = child.communicate(timeout=120)
     return Answer(child.returncode, out, err)
@@ -381,7 +381,7 @@ def interrupted(*words, lines=2):
 def test_ctrl_c_in_mid_training(tmp_path):
     """Ctrl-C ends in a traceback, in status 0 or 1, without a checkpoint, or without the JSON document that was asked for."""
     run = tmp_path / "run"
-    answer = interrupted("train", "--game", "catch", *TINY, "--steps", "1000000", "--out", run, "--json")
+    answer = interrupted("train", "--game", "catch", *TINY, "--steps", "1000000", "--out", run, "--json", begun="/1,000,000")
     assert answer.status == 130 and "Traceback" not in answer.err
     assert answer.document["finished"] is False and answer.document["steps"] > 0
     assert load_checkpoint(run / "checkpoint.npz")[0]["steps"] == answer.document["steps"]
@@ -389,7 +389,7 @@ def test_ctrl_c_in_mid_training(tmp_path):
 
 def test_ctrl_c_in_an_evaluation(there):
     """What cannot be saved, because there is nothing to save, ends in a traceback."""
-    answer = interrupted("evaluate", "teacher", "--game", "bricks", "--episodes", "200", lines=1)
+    answer = interrupted("evaluate", "teacher", "--game", "bricks", "--episodes", "200", begun="games ")
     assert answer.status == 130 and answer.out == "" and answer.err.splitlines()[-1] == "interrupted"
 
 

@@ -31,8 +31,9 @@ def test_catch_is_learned_and_searched(tmp_path, monkeypatch, capsys):
     assert answer(capsys, "evaluate", "search", "--episodes", "300")["mean"] >= 0.8
 
 
-def test_the_shipped_teacher_plays(capsys):
+@pytest.mark.parametrize("name", ["teacher-breakout", "breakout-searched", "breakout-searched-int16", "breakout-searched-int8"])
+def test_the_shipped_agents_play(name, capsys):
     """At least 30 points on Breakout over 30 whole games, where random play has 1.5."""
     for module in ("ale_py", "gymnasium"):
         pytest.importorskip(module, reason="needs the extra atari: pip install 'a3cs-ref[atari]'")
-    assert answer(capsys, "evaluate", "teacher-breakout", "--episodes", "30")["mean"] >= 30
+    assert answer(capsys, "evaluate", name, "--episodes", "30")["mean"] >= 30

@@ -10,14 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from a3cs_hw import arithmetic
+from a3cs_hw import arithmetic, network
 from a3cs_hw.files import UserError, write_json
 from a3cs_hw.network import Format, IntegerNetwork, UnitFormats
-from a3cs_hw.units import Unit
+from a3cs_hw.units import Unit, count_macs
 from a3cs_ref import quantize
 from a3cs_ref.checkpoint import load_checkpoint, save_checkpoint
+from a3cs_ref.cli import main
 from a3cs_ref.nn.build import build_network
-from a3cs_ref.nn.cells import CELLS, OPERATORS
+from a3cs_ref.nn.cells import CELLS, OPERATORS, agent_units
 from a3cs_ref.nn.supernet import SuperNet
 from a3cs_ref.rl import sources
 
@@ -129,6 +130,23 @@ def test_shipped_agents_are_found_by_name(frames):
     agent = sources.load_agent("teacher-breakout")
     assert all(parameter.data.dtype == np.float32 for parameter in agent.parameters().values())
     assert np.isfinite(agent(frames)[0].data).all()
+
+
+@pytest.mark.parametrize("bits", [16, 8])
+def test_the_searched_agent_is_whole(bits, frames, capsys):
+    """A shipped integer network is of another agent, or its design does not fit the board."""
+    files = sources.shipped_files()
+    operators = json.loads(files["breakout-searched-agent"].read_text())["operators"]
+    assert load_checkpoint(files["breakout-searched"])[0]["operators"] == operators
+    integer = sources.open_source(f"breakout-searched-int{bits}")
+    units = network.load(integer.path).units
+    assert list(units) == agent_units(operators, integer.actions) and integer.game == "breakout"
+    assert integer.policy(frames, np.random.default_rng(0)).shape == (len(frames),)
+    assert main(["predict", f"breakout-searched-int{bits}", f"breakout-searched-design-int{bits}", "--json"]) == 0
+    cost = json.loads(capsys.readouterr().out)
+    assert cost["macs"] == count_macs(units) and cost["dsp"]["used"] <= cost["dsp"]["limit"]
+    assert main(["predict", "breakout-searched-int4", "design.json"]) == 2
+    assert "breakout-searched-int4" in capsys.readouterr().err
 
 
 def test_a_start_of_a_name_will_do_if_it_is_unique(monkeypatch, tmp_path, agent):
