@@ -208,7 +208,7 @@ WRONG = {
     "a teacher of another game": ("train --game catch --teacher teacher-breakout --out new", "4 actions (breakout); catch has 3"),
     "an agent of another game": ("evaluate teacher-breakout --game catch", "4 actions (breakout); catch has 3"),
     "distillation from nobody": ("train --game catch --distill ac --out new", "needs a teacher"),
-    "no agent of that name": ("evaluate nothing", "shipped: breakout-searched, "),
+    "no agent of that name": ("evaluate nothing", "shipped: breakout-searched"),
     "a missing checkpoint": ("evaluate nothing.npz", "nothing.npz"),
     "a missing run to derive from": ("derive nothing", "nothing/checkpoint.npz"),
     "a run without a search": ("derive teacher", "only a co-search"),
