@@ -227,6 +227,6 @@ def introduction(options: argparse.Namespace) -> list[str]:
         f"Cells: {' '.join(agent['operators'])}; {agent['macs']:,} MACs (ResNet-14: {count_macs(units_of('resnet14')[0]):,}). "
         f"The expected MACs went from {agent['expected_macs_start']:,} to {agent['expected_macs_end']:,} in {search:,} steps.",
         f"Cost, hours of one thread without evaluations: search {hours(options.search):.2f}, training "
-        f"{sum(map(hours, options.agent)):.2f}, ResNet-14's training {hours(options.resnet14):.2f}; two at a time on two shared "
-        "cores of an AMD EPYC.\n",
+        f"{sum(map(hours, options.agent)):.2f}, ResNet-14's training {hours(options.resnet14):.2f}; on two cores of an "
+        "AMD EPYC that up to four programs shared.\n",
     ]
