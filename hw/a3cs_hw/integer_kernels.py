@@ -10,8 +10,9 @@ Write-back needs floor((v + half) / 2**shift), half = 2**(shift - 1). Bias and h
 
     t = floor((v + half) / 256) = high sum + (low sum >> 8)          floor((v + half) / 2**shift) = t >> (shift - 8)
 
-Weights whose own sums fit stay whole: one digit, t = v + half. A residual joins t. packed.py makes sure that shift and residual
-allow this, and that every sum and t fit 32 bits: |x| is bounded, so are partial sums, whatever their order.
+Weights whose own sums fit stay whole: one digit, t = v + half. That is so for most units on the words that frames lead to, which
+leave their format room: `largest` looks. A residual joins t. packed.py makes sure that shift and residual allow this, and that
+every sum and t fit 32 bits: |x| is bounded, so are partial sums, whatever their order.
 
 Words are packed in pairs, and a tap is an offset into the packed words, the same for every pixel:
 
@@ -41,7 +42,8 @@ LANES = 8  # int32 sums of a vector; wider and narrower machines split or join t
 BLOCK = 2 * LANES  # pixels of a row that are summed at once: two vectors
 TILE = 4  # rows of an fc's weights, or frames, that are summed at once: two registers of sums each
 MOST_WORDS = 8191 * BLOCK  # that `add_dots` can add up: 8191 LANES sums of two halves of a pair, 2**15 and 2**16 - 1 at most
-ROWS = 4  # of digits that are, in conv; a depthwise unit has two at most, but sums two rows of pixels: eight registers each
+ROWS = 4  # of digits, channel after channel, that a conv sums at once: eight registers of sums
+LINES = {1: 3, 2: 2}  # rows of pixels that a depthwise unit sums at once, by its digits: six registers of sums, or eight
 SLACK = 4 * BLOCK  # int32 behind the packed words: a map's last block reads, and forgets, what is there
 
 _short, _int, _long = ir.IntType(16), ir.IntType(32), ir.IntType(64)
@@ -242,6 +244,16 @@ def _sum_lanes(builder, lanes):
 
 
 @jit
+def largest(words):
+    """The largest |word| of int16 (n,)."""
+    lowest, highest = np.int16(0), np.int16(0)
+    for i in range(len(words)):
+        word = words[i]
+        lowest, highest = word if word < lowest else lowest, word if word > highest else highest
+    return max(np.int32(highest), -np.int32(lowest))
+
+
+@jit
 def address(array):
     """Where an array begins, signed: Numba adds signed and unsigned integers in float64."""
     return np.int64(array.ctypes.data)
@@ -303,9 +315,11 @@ def pad_map(x, pad, columns, padded):
 
 
 @functools.cache
-def maps_kernel(channels: int, digits: int, gap: int, depthwise: bool) -> Callable[..., None]:
-    """The compiled function of units that are summed in blocks of so many channels with so many digits; gap as in `outputs`."""
-    lines = 2 if depthwise else 1
+def maps_kernel(channels: int, digits: int, lines: int, gap: int, depthwise: bool) -> Callable[..., None]:
+    """The compiled function of units that are summed in blocks of so many channels, digits and rows (`lines`, at most the map's).
+
+    gap: as in `outputs`.
+    """
 
     @jit
     def maps(x, shape, offsets, weights, starts, firsts, numbers, residual, state, y):
@@ -316,8 +330,7 @@ def maps_kernel(channels: int, digits: int, gap: int, depthwise: bool) -> Callab
         spare = np.zeros((2, channels, lines, BLOCK), np.int16)
         spare_y, spare_residual = address(spare[0]), address(spare[1]) if len(residual) else np.int64(0)
         height, width = y.shape[2:]
-        twice = np.int64(height >= lines)  # 0: a lonely row is summed and written twice, at the same places
-        further, line, spare_line = twice * row_step, twice * np.int64(y.strides[2]), twice * 2 * BLOCK
+        further, line, spare_line = np.int64(row_step), np.int64(y.strides[2]), np.int64(2 * BLOCK)
         for frame in range(len(x)):
             if not depthwise:
                 pack_pairs(x[frame], stride, pad, kernel, rows, columns, packed)
@@ -328,12 +341,11 @@ def maps_kernel(channels: int, digits: int, gap: int, depthwise: bool) -> Callab
                 # A vector may end behind its map only in maps that are written later: in depthwise units, all that follow.
                 room = height * width * ((len(x) - frame) * len(firsts) - block if depthwise else 1)
                 for first in range(0, height, lines):
-                    r = max(min(first, height - lines), 0)
-                    last = min(lines, height)
-                    spills = (r + last - 1) * width + BLOCK > room
+                    r = min(first, height - lines)
+                    spills = (r + lines - 1) * width + BLOCK > room
                     if spills and len(residual):
                         for i in range(channels):
-                            for n in range(last):
+                            for n in range(lines):
                                 copy_row(residual[frame, m + i, r + n], spare[1, i, n])
                     for c in range(0, width, BLOCK):
                         p = max(min(c, width - BLOCK), 0)
@@ -350,7 +362,7 @@ def maps_kernel(channels: int, digits: int, gap: int, depthwise: bool) -> Callab
                         )  # fmt: skip
                     if spills:
                         for i in range(channels):
-                            for n in range(last):
+                            for n in range(lines):
                                 copy_row(spare[0, i, n, :width], y[frame, m + i, r + n])
 
     return maps

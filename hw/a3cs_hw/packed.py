@@ -14,6 +14,8 @@ from a3cs_hw.units import Unit
 SHORT = 1 << 15  # int16 holds -SHORT to SHORT - 1
 DIGIT_BITS = 8
 NOTHING = np.zeros((0, 1), np.int64)
+# A tap: bytes from the first packed word that pixel (0, 0) meets, and its two weights among the unit's taps (-1: a zero).
+Tap = tuple[int, tuple[int, int]]
 Run = tuple[np.ndarray, int | None, int]  # y (B, M, R, C), the bits of the widest sum if they were found, saturations
 
 
@@ -36,25 +38,39 @@ def short(words: Format | None) -> bool:
     return words is None or (words.min >= -SHORT and words.max < SHORT)
 
 
-def digits(part: IntegerUnit) -> list[np.ndarray] | None:
-    """Weights as one digit or two, int16 (M, taps), lowest first; None if a sum that the kernels form could pass 32 bits.
+def digits(part: IntegerUnit) -> dict[int, list[np.ndarray]]:
+    """Weights as few digits, for x up to some |word|: int16 (M, taps), lowest digit first, by that word; in rising order.
 
-    w = digit 0 + 256 digit 1. The sums begin at `starts`. Two digits lose the low bits of what they add up, so the shift must
-    drop one bit more than those (half is a multiple of 256), and the residual must not reach into them.
+    w = digit 0 + 256 digit 1. No sum that the kernels form passes 32 bits then. Words of real maps leave their format room, so
+    one digit does for most of them where the format promises nothing; without an entry for its largest word, none is compiled.
     """
     whole, largest = part.weights.reshape(part.unit.M, -1).astype(np.int64), part.x.largest_magnitude
     residual = part.r.largest_magnitude << part.residual_shift if part.r else 0
+    room = (1 << 31) - 1 - residual - np.abs(starts(part, 1)[:, 0])
+    most = int((room // np.maximum(np.abs(whole).sum(axis=1), 1)).min())
+    if most >= largest:
+        return {largest: [whole.astype(np.int16)]}
+    cut = _two_digits(part, whole, largest, residual)
+    if cut is None:
+        return {}
+    return ({most: [whole.astype(np.int16)]} if most > 0 else {}) | {largest: cut}
 
-    def reach(digit: np.ndarray, start: np.ndarray) -> int:
-        return int((np.abs(digit).sum(axis=1) * largest + np.abs(start)).max())
 
-    if reach(whole, starts(part, 1)[:, 0]) + residual < 1 << 31:
-        return [whole.astype(np.int16)]
+def _two_digits(part: IntegerUnit, whole: np.ndarray, largest: int, residual: int) -> list[np.ndarray] | None:
+    """Two digits of weights, or None if they do not do either.
+
+    They lose the low bits of what they add up, so the shift must drop one bit more than those (half is a multiple of 256), and
+    the residual must not reach into them.
+    """
     if part.shift <= DIGIT_BITS or (part.r and part.residual_shift < DIGIT_BITS):
         return None
     base = 1 << DIGIT_BITS
     low = (whole + base // 2) % base - base // 2
     high, begin = (whole - low) // base, starts(part, 2)
+
+    def reach(digit: np.ndarray, start: np.ndarray) -> int:
+        return int((np.abs(digit).sum(axis=1) * largest + np.abs(start)).max())
+
     carried = reach(low, begin[:, 0])
     t = reach(high, begin[:, 1]) + (carried >> DIGIT_BITS) + 1 + (residual >> DIGIT_BITS)
     return [low.astype(np.int16), high.astype(np.int16)] if max(carried, t) < 1 << 31 else None
@@ -66,17 +82,37 @@ def starts(part: IntegerUnit, count: int) -> np.ndarray:
     return np.stack([begin] if count == 1 else [begin % (1 << DIGIT_BITS), begin >> DIGIT_BITS], axis=1)
 
 
+class Sums:
+    """The digits of a unit's weights, paired, in blocks of channels, and the compiled function that adds up their products."""
+
+    def __init__(self, native: ModuleType, part: IntegerUnit, digits: list[np.ndarray], taps: list[Tap], height: int):
+        unit = part.unit
+        self.count, depthwise = len(digits), unit.kind == "depthwise"
+        self.cut = DIGIT_BITS * (self.count - 1)
+        channels, lines = (1, native.LINES[self.count]) if depthwise else (native.ROWS // self.count, 1)
+        lines = lines if height >= lines else 1
+        self.firsts = np.maximum(np.minimum(np.arange(0, unit.M, channels), unit.M - channels), 0)
+        # The last block begins earlier where channels are no multiple of a block's, or repeats the last channel.
+        self.channels = max(unit.M, channels)
+        blocks = np.minimum(self.firsts[:, None] + np.arange(channels), unit.M - 1)  # (blocks, channels)
+        self.offsets = np.array([offset for offset, _ in taps], np.int64)
+        pairs = _paired(digits, [pair for _, pair in taps])[blocks]  # (blocks, channels, digits, pairs, 2)
+        self.weights = np.ascontiguousarray(pairs.reshape(len(blocks), -1, len(taps), 2).transpose(0, 2, 1, 3))
+        self.starts = starts(part, self.count)[blocks].astype(np.int32)
+        gap = 2 if depthwise and unit.S == 1 else 2 * native.BLOCK
+        self.kernel = native.maps_kernel(channels, self.count, lines, gap, depthwise)
+
+
 class PackedMaps:
     """A conv or depthwise unit, rounded by AP_RND, saturated by AP_SAT, whose accumulators cannot wrap: see `pack`."""
 
-    def __init__(self, native: ModuleType, part: IntegerUnit, digits: list[np.ndarray]):
-        unit, self.part = part.unit, part
-        depthwise, self.count, self.lanes = unit.kind == "depthwise", len(digits), native.LANES
+    def __init__(self, native: ModuleType, part: IntegerUnit, digits: dict[int, list[np.ndarray]]):
+        unit, self.part, self.native = part.unit, part, native
+        depthwise = unit.kind == "depthwise"
         # Without a halo or a stride, and one tap: rows follow one another, so that a map is one long row.
         self.flat = not depthwise and unit.K == unit.S == 1 and unit.pad == 0
         self.rows = (1, unit.R * unit.C) if self.flat else (unit.R, unit.C)
         height, width = (1, unit.H * unit.W) if self.flat else (unit.H + 2 * unit.pad, unit.W + 2 * unit.pad)
-        channels = 1 if depthwise else native.ROWS // self.count
         if depthwise:
             size, row_step, pixel_step = -(-height * width // 2), 2 * unit.S * width, 2 * unit.S
         else:  # one more column behind the halo would be read by nothing, one fewer would miss a tap
@@ -84,55 +120,50 @@ class PackedMaps:
             size, row_step, pixel_step = (unit.N + 1) // 2 * unit.S**2 * height * width, 4 * width, 4
         self.shape = (unit.S, unit.pad, unit.K, height, width, size, row_step, pixel_step)
         taps = (_depthwise_taps if depthwise else _conv_taps)(unit, height, width)
-        self.offsets = np.array([offset for offset, _ in taps], np.int64)
-        self.firsts = np.maximum(np.minimum(np.arange(0, unit.M, channels), unit.M - channels), 0)
-        # The last block begins earlier where channels are no multiple of a block's, or repeats the last channel.
-        self.channels = max(unit.M, channels)
-        blocks = np.minimum(self.firsts[:, None] + np.arange(channels), unit.M - 1)  # (blocks, channels)
-        pairs = _paired(digits, [pair for _, pair in taps])[blocks]  # (blocks, channels, digits, pairs, 2)
-        self.weights = np.ascontiguousarray(pairs.reshape(len(blocks), -1, len(taps), 2).transpose(0, 2, 1, 3))
-        self.starts = starts(part, self.count)[blocks].astype(np.int32)
-        self.cut = DIGIT_BITS * (self.count - 1)
-        self.kernel = native.maps_kernel(channels, self.count, 2 if depthwise and unit.S == 1 else 32, depthwise)
+        self.sums = {most: Sums(native, part, found, taps, self.rows[0]) for most, found in digits.items()}
 
     def run(self, x: np.ndarray, residual: np.ndarray | None) -> Run:
         """The unit on frames x (B, N, H, W), residual (B, M, R, C). Sums that all fit DIGIT_BITS + 1 bits are not told apart."""
-        part, target = self.part, self.part.y
-        y, lowest, highest = self._words(x, residual, 0 if part.unit.relu else target.min, target.max)
-        right, half = part.shift - self.cut, (1 << part.shift >> 1) >> self.cut
+        part, unit, target = self.part, self.part.unit, self.part.y
+        words = np.ascontiguousarray(x, np.int16).reshape(len(x), unit.N, *((1, -1) if self.flat else (unit.H, unit.W)))
+        largest = self.native.largest(words.reshape(-1)) if len(self.sums) > 1 else 0
+        sums = next(sums for most, sums in self.sums.items() if largest <= most)
+        y, lowest, highest = self._words(sums, words, residual, 0 if unit.relu else target.min, target.max)
+        right, half = part.shift - sums.cut, (1 << part.shift >> 1) >> sums.cut
         saturations = 0
         if lowest >> right < target.min:
-            saturations += self._count(x, residual, target.min - 1)
+            saturations += self._count(sums, words, residual, target.min - 1)
         if highest >> right > target.max:
-            saturations += self._count(x, residual, target.max + 1)
+            saturations += self._count(sums, words, residual, target.max + 1)
         bits = signed_bits(lowest - half, highest - half)
-        widest = None if self.cut and bits == 1 else bits + self.cut
+        widest = None if sums.cut and bits == 1 else bits + sums.cut
         return y.astype(target.dtype, copy=False), widest, saturations
 
-    def _count(self, x: np.ndarray, residual: np.ndarray | None, word: int) -> int:
+    def _count(self, sums: Sums, words: np.ndarray, residual: np.ndarray | None, word: int) -> int:
         """How many rounded sums lie at or beyond a word next to the format's range: a run that saturates them to it."""
         bounds = sorted((word, self.part.y.max if word > 0 else self.part.y.min))
-        y, _, _ = self._words(x, residual, *bounds)
+        y, _, _ = self._words(sums, words, residual, *bounds)
         return int(np.count_nonzero(y == np.array(word).astype(y.dtype)))
 
-    def _words(self, x: np.ndarray, residual: np.ndarray | None, bottom: int, most: int) -> tuple[np.ndarray, int, int]:
+    def _words(
+        self, sums: Sums, words: np.ndarray, residual: np.ndarray | None, bottom: int, most: int
+    ) -> tuple[np.ndarray, int, int]:
         """y with words in a range, int16 or, the same bits, uint16; the lowest and the highest t."""
         part, unit = self.part, self.part.unit
-        y = np.empty((len(x), self.channels, *self.rows), np.int16)
+        y = np.empty((len(words), sums.channels, *self.rows), np.int16)
         added = y[:0]
         if residual is not None:
-            added = np.ascontiguousarray(residual, np.int16).reshape(len(x), unit.M, *self.rows)
-            if self.channels > unit.M:
-                added = np.concatenate([added] + [added[:, -1:]] * (self.channels - unit.M), axis=1)
-        words = np.ascontiguousarray(x, np.int16).reshape(len(x), unit.N, *((1, -1) if self.flat else (unit.H, unit.W)))
-        left = part.residual_shift - self.cut if part.r else 0
-        numbers = np.array([min(part.shift - self.cut, 31), left, bottom, most], np.int32)
-        state = np.empty((2, 2, self.lanes), np.int32)
+            added = np.ascontiguousarray(residual, np.int16).reshape(len(words), unit.M, *self.rows)
+            if sums.channels > unit.M:
+                added = np.concatenate([added] + [added[:, -1:]] * (sums.channels - unit.M), axis=1)
+        left = part.residual_shift - sums.cut if part.r else 0
+        numbers = np.array([min(part.shift - sums.cut, 31), left, bottom, most], np.int32)
+        state = np.empty((2, 2, self.native.LANES), np.int32)
         state[0], state[1] = (1 << 31) - 1, -1 << 31
-        self.kernel(words, self.shape, self.offsets, self.weights, self.starts, self.firsts, numbers, added, state, y)
+        sums.kernel(words, self.shape, sums.offsets, sums.weights, sums.starts, sums.firsts, numbers, added, state, y)
         interleaved = unit.kind == "depthwise" and unit.S == 1
         pixels = (state.transpose(0, 2, 1) if interleaved else state).reshape(2, -1)[:, : self.rows[1]]  # the rest is no word
-        y = (y if self.channels == unit.M else y[:, : unit.M]).reshape(len(x), unit.M, unit.R, unit.C)
+        y = (y if sums.channels == unit.M else y[:, : unit.M]).reshape(len(words), unit.M, unit.R, unit.C)
         return y.view(np.uint16) if part.y.dtype == np.uint16 else y, int(pixels[0].min()), int(pixels[1].max())
 
 
@@ -173,11 +204,7 @@ def pack(part: IntegerUnit) -> PackedMaps | PackedDense | None:
     if not short(part.r) or part.y.bits > 16 or (unit.kind == "depthwise" and unit.S > 2):
         return None
     found = digits(part)
-    return None if found is None else PackedMaps(native, part, found)
-
-
-# A tap: bytes from the first packed word that pixel (0, 0) meets, and its two weights among the unit's taps (-1: a zero).
-Tap = tuple[int, tuple[int, int]]
+    return PackedMaps(native, part, found) if found else None
 
 
 def _conv_taps(unit: Unit, rows: int, columns: int) -> list[Tap]:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from integer_cases import SHAPES, random_data, random_unit, small_network
+from integer_cases import SHAPES, random_data, random_shape, random_unit, small_network
 from test_arithmetic import oracle_run
 
 from a3cs_hw.arithmetic import ReadyNetwork, ReadyUnit, run
@@ -35,18 +35,24 @@ def test_compiled_units_equal_numpy_and_the_oracle(shape):
     for _ in range(UNITS_A_SHAPE):
         part = plain_unit(rng, shape)
         x, residual = random_data(rng, part, int(rng.integers(1, 4)))
-        expected, counters, found = oracle_run(part, x, residual)
-        for native in (True, False):
-            ready = ReadyUnit(part, native)
-            assert ready.quick and (native or ready.packed is None)
-            compiled += ready.packed is not None
-            for _ in range(2):  # what a run leaves in the unit must not reach the next one
-                y, found_counters = ready.compute(x, residual)
-                assert y.dtype == part.y.dtype and np.array_equal(y, expected), (native, part)
-                assert found_counters == counters, (native, part)
+        counters, found = assert_equals_the_oracle(part, x, residual)
+        compiled += ReadyUnit(part).packed is not None
         seen.add((part.unit.relu, residual is not None, part.x.signed))
         ties, saturations = ties + found, saturations + counters.saturations
     assert len(seen) > 5 and ties > 10 and saturations > 20 and compiled > UNITS_A_SHAPE // 2
+
+
+def assert_equals_the_oracle(part, x, residual):
+    """Words and counters, compiled and with NumPy; the counters, and how many sums were ties."""
+    expected, counters, ties = oracle_run(part, x, residual)
+    for native in (True, False):
+        ready = ReadyUnit(part, native)
+        assert ready.quick and (native or ready.packed is None)
+        for _ in range(2):  # what a run leaves in the unit must not reach the next one
+            y, found = ready.compute(x, residual)
+            assert y.dtype == part.y.dtype and np.array_equal(y, expected), (native, part)
+            assert found == counters, (native, part)
+    return counters, ties
 
 
 @pytest.mark.parametrize(("taps", "compiled"), [(511, True), (512, False)])
@@ -63,6 +69,53 @@ def test_sums_of_digits_at_the_edge_of_32_bits(taps, compiled, sign):
     y, counters = ready.compute(x)
     expected, expected_counters, _ = oracle_run(part, x, None)
     assert np.array_equal(y, expected) and counters == expected_counters
+
+
+@pytest.mark.parametrize("shape", [shape for shape in SHAPES if shape != "fc"])
+def test_small_words_take_one_digit(shape):
+    """The same unit on words of any size, then on such as one digit will do for."""
+    rng, words, small = np.random.default_rng(100 + SHAPES.index(shape)), Format(16, 0), 0
+    for _ in range(UNITS_A_SHAPE):
+        unit, shift = random_shape(rng, shape), int(rng.integers(10, 22))
+        r = Format(16, int(rng.integers(-12, -8))) if unit.residual else None
+        weights = rng.integers(-32768, 32768, unit.weight_shape).astype(np.int16)
+        formats = UnitFormats(words, Format(16, -shift), 60)
+        part = IntegerUnit(unit, words, r, formats, weights, rng.integers(-(1 << 20), 1 << 20, unit.M))
+        x, residual = random_data(rng, part, 2)
+        sums = ReadyUnit(part).packed.sums
+        assert_equals_the_oracle(part, x, residual)
+        if len(sums) > 1:
+            assert_equals_the_oracle(part, np.clip(x, -min(sums), min(sums)), residual)
+            small += 1
+    assert small > 1
+
+
+@pytest.mark.parametrize("kind", ["conv", "depthwise"])
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_one_digit_up_to_the_largest_word_that_it_can_take(kind, sign):
+    """Its sum of the words of largest magnitude is just below 2**31; one more, and two digits take over."""
+    unit, words = Unit("u", kind, 4, 4, 5, 19, 3, 1, 1), Format(16, 0)
+    weights = np.full(unit.weight_shape, sign * 32767, np.int16)
+    part = IntegerUnit(unit, words, None, UnitFormats(words, Format(16, -18), 60), weights, np.full(4, sign * 12345))
+    ready = ReadyUnit(part)
+    (most, one), (largest, two) = ready.packed.sums.items()
+    assert (one.count, two.count, largest) == (1, 2, 1 << 15)
+    assert most == ((1 << 31) - 1 - 12345 - (1 << 17)) // (32767 * unit.taps)
+    used = []
+    for sums in (one, two):
+
+        def noting(*arguments, count=sums.count, kernel=sums.kernel):
+            used.append(count)
+            kernel(*arguments)
+
+        sums.kernel = noting
+    for word, chosen in ((most, one), (-most, one), (most + 1, two), (-most - 1, two)):
+        used.clear()
+        x = np.zeros((1, 4, 5, 19), np.int16)
+        x[0, :, :3, :3] = word  # one pixel's whole window, which meets every weight
+        y, counters = ready.compute(x)
+        expected, expected_counters, _ = oracle_run(part, x, None)
+        assert set(used) == {chosen.count} and np.array_equal(y, expected) and counters == expected_counters
 
 
 @pytest.mark.parametrize("width", range(1, 21))
@@ -93,19 +146,20 @@ def test_narrow_and_lonely_rows(width):
 
 
 def assert_writes_only(ready, x, residual, guarded):
-    """The kernel, given words of a larger array for its outputs, leaves what follows them as it was."""
-    compiled, kernel = ready.packed, ready.packed.kernel
+    """Every kernel of a unit, given words of a larger array for its outputs, leaves what follows them as it was."""
     size = len(guarded) - 64
+    for sums in ready.packed.sums.values():
 
-    def inside(*arguments):
-        y = guarded[:size].reshape(arguments[-1].shape)
-        kernel(*arguments[:-1], y)
-        arguments[-1][:] = y
+        def inside(*arguments, kernel=sums.kernel):
+            y = guarded[:size].reshape(arguments[-1].shape)
+            kernel(*arguments[:-1], y)
+            arguments[-1][:] = y
 
-    compiled.kernel = inside
-    ready.compute(x, residual)
-    compiled.kernel = kernel
-    assert (guarded[size:] == 7777).all(), ready.part.unit
+        replaced, sums.kernel = sums.kernel, inside
+        ready.packed.sums, every = {1 << 15: sums}, ready.packed.sums
+        ready.compute(x, residual)
+        sums.kernel, ready.packed.sums = replaced, every
+        assert (guarded[size:] == 7777).all(), ready.part.unit
 
 
 def heads(rng, M, N, weights, relu=False):
@@ -176,6 +230,7 @@ def test_sums_too_small_for_compiled_code_are_still_measured():
         Unit("u", "conv", 1, 300, 1, 9), words, None, UnitFormats(words, Format(16, -20), 60), weights, np.array([5])
     )
     ready = ReadyUnit(part)
-    assert ready.packed is not None and ready.packed.count == 2
+    assert ready.packed is not None
+    ready.packed.sums = {words.largest_magnitude: ready.packed.sums[words.largest_magnitude]}  # two digits, whatever x holds
     _, counters = ready.compute(np.zeros((1, 300, 1, 9), np.int16))
     assert counters.widest_accumulator == 4
