@@ -309,26 +309,52 @@ def pack_pairs(x, stride, pad, kernel, rows, columns, packed):
 @jit
 def pad_map(x, pad, columns, padded):
     """A channel x (H, W) into rows of so many columns, whose halo is zero."""
-    for h in range(len(x)):
-        place = (h + pad) * columns + pad
-        copy_row(x[h], padded[place : place + x.shape[1]])
+    height, width = x.shape
+    if width < LANES:
+        for h in range(height):
+            place = (h + pad) * columns + pad
+            copy_row(x[h], padded[place : place + width])
+    else:  # as copy_row does, in addresses: short rows are many
+        source, target, last = address(x), address(padded) + 2 * (pad * columns + pad), 2 * (width - LANES)
+        for _ in range(height):
+            for place in range(0, last, 2 * LANES):
+                copy_lanes(source + place, target + place)
+            copy_lanes(source + last, target + last)
+            source, target = source + 2 * width, target + 2 * columns
+
+
+@jit
+def extremes(state, width, interleaved):
+    """The lowest and the highest t of a `state`, without those of lanes behind a row of fewer than BLOCK pixels."""
+    lowest, highest = state[0, 0, 0], state[1, 0, 0]
+    for pixel in range(min(width, BLOCK)):
+        vector, lane = (pixel % 2, pixel // 2) if interleaved else (pixel // LANES, pixel % LANES)
+        lowest, highest = min(lowest, state[0, vector, lane]), max(highest, state[1, vector, lane])
+    return lowest, highest
 
 
 @functools.cache
-def maps_kernel(channels: int, digits: int, lines: int, gap: int, depthwise: bool) -> Callable[..., None]:
+def maps_kernel(channels: int, digits: int, lines: int, gap: int, depthwise: bool) -> Callable[..., tuple[int, int]]:
     """The compiled function of units that are summed in blocks of so many channels, digits and rows (`lines`, at most the map's).
 
     gap: as in `outputs`.
     """
 
     @jit
-    def maps(x, shape, offsets, weights, starts, firsts, numbers, residual, state, y):
-        """Frames x (B, N, H, W) to y (B, M, R, C). residual: as y, or of no frame. All int16; the rest as PackedUnit has it."""
+    def maps(x, shape, offsets, weights, starts, firsts, limits, residual, y):
+        """Frames x (B, N, H, W) to y (B, M, R, C); returns the lowest t and the highest.
+
+        residual: as y, or of no frame. All int16. limits: `numbers` of `outputs`; the rest as PackedMaps has it.
+        """
         stride, pad, kernel, rows, columns, size, row_step, pixel_step = shape
         packed = np.zeros(size + SLACK, np.int32)
         padded = packed.view(np.int16)
         spare = np.zeros((2, channels, lines, BLOCK), np.int16)
         spare_y, spare_residual = address(spare[0]), address(spare[1]) if len(residual) else np.int64(0)
+        state, numbers = np.empty((2, 2, LANES), np.int32), np.empty(4, np.int32)
+        state[0], state[1] = (1 << 31) - 1, -(1 << 31)
+        for i in range(4):
+            numbers[i] = limits[i]
         height, width = y.shape[2:]
         further, line, spare_line = np.int64(row_step), np.int64(y.strides[2]), np.int64(2 * BLOCK)
         for frame in range(len(x)):
@@ -364,6 +390,7 @@ def maps_kernel(channels: int, digits: int, lines: int, gap: int, depthwise: boo
                         for i in range(channels):
                             for n in range(lines):
                                 copy_row(spare[0, i, n, :width], y[frame, m + i, r + n])
+        return extremes(state, width, gap == 2)
 
     return maps
 

@@ -108,11 +108,14 @@ class PackedMaps:
 
     def __init__(self, native: ModuleType, part: IntegerUnit, digits: dict[int, list[np.ndarray]]):
         unit, self.part, self.native = part.unit, part, native
+        self.shift, self.residual_shift = part.shift, part.residual_shift
+        self.least, self.most, self.dtype = part.y.min, part.y.max, part.y.dtype
         depthwise = unit.kind == "depthwise"
         # Without a halo or a stride, and one tap: rows follow one another, so that a map is one long row.
-        self.flat = not depthwise and unit.K == unit.S == 1 and unit.pad == 0
-        self.rows = (1, unit.R * unit.C) if self.flat else (unit.R, unit.C)
-        height, width = (1, unit.H * unit.W) if self.flat else (unit.H + 2 * unit.pad, unit.W + 2 * unit.pad)
+        flat = not depthwise and unit.K == unit.S == 1 and unit.pad == 0
+        self.inputs = (unit.N, 1, unit.H * unit.W) if flat else (unit.N, unit.H, unit.W)
+        self.rows = (1, unit.R * unit.C) if flat else (unit.R, unit.C)
+        height, width = (1, unit.H * unit.W) if flat else (unit.H + 2 * unit.pad, unit.W + 2 * unit.pad)
         if depthwise:
             size, row_step, pixel_step = -(-height * width // 2), 2 * unit.S * width, 2 * unit.S
         else:  # one more column behind the halo would be read by nothing, one fewer would miss a tap
@@ -124,47 +127,42 @@ class PackedMaps:
 
     def run(self, x: np.ndarray, residual: np.ndarray | None) -> Run:
         """The unit on frames x (B, N, H, W), residual (B, M, R, C). Sums that all fit DIGIT_BITS + 1 bits are not told apart."""
-        part, unit, target = self.part, self.part.unit, self.part.y
-        words = np.ascontiguousarray(x, np.int16).reshape(len(x), unit.N, *((1, -1) if self.flat else (unit.H, unit.W)))
+        words = np.ascontiguousarray(x, np.int16).reshape(len(x), *self.inputs)
         largest = self.native.largest(words.reshape(-1)) if len(self.sums) > 1 else 0
         sums = next(sums for most, sums in self.sums.items() if largest <= most)
-        y, lowest, highest = self._words(sums, words, residual, 0 if unit.relu else target.min, target.max)
-        right, half = part.shift - sums.cut, (1 << part.shift >> 1) >> sums.cut
-        saturations = 0
-        if lowest >> right < target.min:
-            saturations += self._count(sums, words, residual, target.min - 1)
-        if highest >> right > target.max:
-            saturations += self._count(sums, words, residual, target.max + 1)
+        y, lowest, highest = self._words(sums, words, residual, 0 if self.part.unit.relu else self.least, self.most)
+        right, saturations = self.shift - sums.cut, 0
+        if lowest >> right < self.least:
+            saturations += self._count(sums, words, residual, self.least - 1)
+        if highest >> right > self.most:
+            saturations += self._count(sums, words, residual, self.most + 1)
+        half = (1 << self.shift >> 1) >> sums.cut
         bits = signed_bits(lowest - half, highest - half)
-        widest = None if sums.cut and bits == 1 else bits + sums.cut
-        return y.astype(target.dtype, copy=False), widest, saturations
+        return y.astype(self.dtype, copy=False), None if sums.cut and bits == 1 else bits + sums.cut, saturations
 
     def _count(self, sums: Sums, words: np.ndarray, residual: np.ndarray | None, word: int) -> int:
         """How many rounded sums lie at or beyond a word next to the format's range: a run that saturates them to it."""
-        bounds = sorted((word, self.part.y.max if word > 0 else self.part.y.min))
-        y, _, _ = self._words(sums, words, residual, *bounds)
+        bottom, most = (self.most, word) if word > 0 else (word, self.least)
+        y, _, _ = self._words(sums, words, residual, bottom, most)
         return int(np.count_nonzero(y == np.array(word).astype(y.dtype)))
 
     def _words(
         self, sums: Sums, words: np.ndarray, residual: np.ndarray | None, bottom: int, most: int
     ) -> tuple[np.ndarray, int, int]:
         """y with words in a range, int16 or, the same bits, uint16; the lowest and the highest t."""
-        part, unit = self.part, self.part.unit
+        unit = self.part.unit
         y = np.empty((len(words), sums.channels, *self.rows), np.int16)
         added = y[:0]
         if residual is not None:
             added = np.ascontiguousarray(residual, np.int16).reshape(len(words), unit.M, *self.rows)
             if sums.channels > unit.M:
                 added = np.concatenate([added] + [added[:, -1:]] * (sums.channels - unit.M), axis=1)
-        left = part.residual_shift - sums.cut if part.r else 0
-        numbers = np.array([min(part.shift - sums.cut, 31), left, bottom, most], np.int32)
-        state = np.empty((2, 2, self.native.LANES), np.int32)
-        state[0], state[1] = (1 << 31) - 1, -1 << 31
-        sums.kernel(words, self.shape, sums.offsets, sums.weights, sums.starts, sums.firsts, numbers, added, state, y)
-        interleaved = unit.kind == "depthwise" and unit.S == 1
-        pixels = (state.transpose(0, 2, 1) if interleaved else state).reshape(2, -1)[:, : self.rows[1]]  # the rest is no word
+        limits = (min(self.shift - sums.cut, 31), max(self.residual_shift - sums.cut, 0), bottom, most)
+        lowest, highest = sums.kernel(
+            words, self.shape, sums.offsets, sums.weights, sums.starts, sums.firsts, limits, added, y
+        )  # fmt: skip
         y = (y if sums.channels == unit.M else y[:, : unit.M]).reshape(len(words), unit.M, unit.R, unit.C)
-        return y.view(np.uint16) if part.y.dtype == np.uint16 else y, int(pixels[0].min()), int(pixels[1].max())
+        return y.view(np.uint16) if self.dtype == np.uint16 else y, lowest, highest
 
 
 class PackedDense:

@@ -59,7 +59,7 @@ int main(int, char** paths)
     const std::vector<w_t> w = read<w_t>(paths[2], M * INPUTS * K * K);
     const std::vector<acc_t> bias = read<acc_t>(paths[3], M);
     std::vector<y_t> y(FRAMES * M * R * C);
-    double least = 0;
+    std::vector<double> times;
     const double limit = std::atof(paths[5]);
     for (double total = 0; total == 0 || total < limit;) {
         const double begun = cpu_seconds();
@@ -82,10 +82,11 @@ int main(int, char** paths)
                         y[((f * M + m) * R + r) * C + c] = word;
                     }
         const double taken = cpu_seconds() - begun;
-        least = total == 0 ? taken : std::min(least, taken);
+        times.push_back(taken);
         total += taken;
     }
-    std::printf("%%.9f\\n", least);
+    std::sort(times.begin(), times.end());
+    std::printf("%%.9f\\n", (times[(times.size() - 1) / 2] + times[times.size() / 2]) / 2);
     std::FILE* out = std::fopen(paths[4], "wb");
     for (const y_t& value : y) {
         const long long word = ap_int<%(y_bits)d>(value.range()).to_int64();

@@ -118,29 +118,19 @@ def missing(*modules: str) -> bool:
     return bool(absent)
 
 
-def median_seconds(call: Callable[[], object], seconds: float) -> float:
-    """Median time of a call, repeated for about so long, after one that warms up."""
-    call()
-    times: list[float] = []
-    while not times or sum(times) < seconds:
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
+def median_seconds(call: Callable[[], object], seconds: float, clock: Callable[[], float] = time.perf_counter) -> float:
+    """Median time of a call, repeated for about so long, after one that warms up.
 
-
-def least_cpu_seconds(call: Callable[[], object], seconds: float) -> float:
-    """The least CPU time of a call in this thread, repeated for about so long, after one that warms up.
-
-    For work in one thread, on a machine that others use too: waiting for a core does not count.
+    clock: time.thread_time for work in one thread, on a machine that others use too: waiting for a core does not count. Where
+    the machine is a guest, that clock now and then stands still, so the least time of a call would say nothing.
     """
     call()
     times: list[float] = []
     while not times or sum(times) < seconds:
-        start = time.thread_time()
+        start = clock()
         call()
-        times.append(time.thread_time() - start)
-    return min(times)
+        times.append(clock() - start)
+    return statistics.median(times)
 
 
 def ratio(over: Sequence[float], under: Sequence[float]) -> tuple[float, list[float]]:

@@ -1,10 +1,11 @@
 """`bench.py simulator`: bit-exact arithmetic on whole maps, ours against ap_fixed in g++ and APyTypes' matrix product.
 
-Ours: one frame through ResNet-14 with random weights, and a batch of frames, the same for every side, through the distinct
-units of a derived agent. Every side has one thread; its CPU time, the least of a turn, is divided by the frames. APyTypes has no
-convolution over channels, so it gets the unit's columns ready-made and multiplies, adds the bias, rounds and saturates; ours
-packs its words too. The C++ is plain loops on Xilinx's ap_fixed, g++ -O3. On every side the weights are made ready before the
-clock starts. A peer's results must equal ours, bit for bit, or the benchmark fails.
+Ours: one frame through ResNet-14 with random weights, in integers and as the float32 agent, and a batch of frames, the same for
+every side, through the distinct units of a derived agent. Every side has one thread; its CPU time, the median of the calls of a
+turn, is divided by the frames. APyTypes has no convolution over channels, so it gets the unit's columns ready-made and
+multiplies, adds the bias, rounds and saturates; ours packs its words too. The C++ is plain loops on Xilinx's ap_fixed, g++ -O3.
+On every side the weights are made ready before the clock starts. A peer's results must equal ours, bit for bit, or the benchmark
+fails.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import importlib.util
 import shutil
 import statistics
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -23,9 +25,10 @@ from a3cs_hw import arithmetic
 from a3cs_hw.files import UserError
 from a3cs_hw.network import IntegerNetwork, IntegerUnit
 from a3cs_hw.units import Unit
+from a3cs_ref.nn.actor_critic import ActorCritic
 from a3cs_ref.nn.build import build_network, network_units
 from benches.layers import describe, distinct
-from benches.peers import Side, environment, least_cpu_seconds, median_seconds, missing, ratio, sides
+from benches.peers import Side, environment, median_seconds, missing, ratio, sides
 from benches.tables import Table, number, times
 
 ACTIONS = 4
@@ -35,7 +38,7 @@ TURNS, SECONDS = 3, 0.15
 THREADS = 1  # of every side, whatever --threads says: it is the CPU time of a thread that is compared
 # A call takes so many frames, as where a network is judged: `a3cs simulate` runs a whole file at once, `a3cs quantize` 50 frames.
 BATCH, MOST_FRAMES, LEAST_MACS = 8, 1024, 1 << 18  # the smallest unit, a head of 256 MACs, needs 1024 frames to hold so many
-GXX = "g++ ap_fixed"
+GXX, FLOAT = "g++ ap_fixed", "float32"
 # Name: the side, whose turns answer as `ours` does or None, and the modules that it needs. Another peer joins here.
 PEERS = {
     "apytypes": ("benches.apytypes_unit:peer", ("apytypes",)),
@@ -49,14 +52,18 @@ def agent() -> list[Unit]:
 
 
 def integer_network(net: str) -> IntegerNetwork:
-    """The integer network of random weights, calibrated on random frames: "agent", or a name."""
+    """`float_network` as integers, calibrated on random frames."""
     from a3cs_ref.quantize import QuantizeConfig, quantize
 
-    rng = np.random.default_rng(0)
+    return quantize(float_network(net), frames(8), QuantizeConfig(calibration=8), {})
+
+
+def float_network(net: str) -> ActorCritic:
+    """The network of random weights: "agent", or a name."""
     about = {"net": net} | ({"operators": list(OPERATORS)} if net == "agent" else {})
     drawn = build_network(about, ACTIONS)
-    drawn.initialise(rng)
-    return quantize(drawn, frames(8), QuantizeConfig(calibration=8), {})
+    drawn.initialise(np.random.default_rng(0))
+    return drawn
 
 
 def frames(count: int) -> np.ndarray:
@@ -81,16 +88,17 @@ def frames_a_call(unit: Unit) -> int:
 
 
 def ours() -> Callable[..., Any]:
-    """The side that is this project: milliseconds of a network's frame, or of a unit's and a checksum of its outputs."""
-    network, frame = arithmetic.ReadyNetwork(integer_network("resnet14")), frames(1)
+    """This project's side: milliseconds of ResNet-14's frame (""; FLOAT), or of a unit's and a checksum of its outputs."""
+    network, floats, frame = arithmetic.ReadyNetwork(integer_network("resnet14")), float_network("resnet14"), frames(1)
+    whole = {"": lambda: network.run(frame), FLOAT: lambda: floats(frame)}
     units = {case: (arithmetic.ReadyUnit(part), x) for case, (part, x) in cases().items()}
 
     def turn(seconds: float, case: str = "") -> Any:
-        if not case:
-            return 1e3 * median_seconds(lambda: network.run(frame), seconds)
+        if case in whole:
+            return 1e3 * median_seconds(whole[case], seconds)
         unit, x = units[case]
         y, _ = unit.compute(x)
-        return 1e3 * least_cpu_seconds(lambda: unit.compute(x), seconds) / len(x), checksum(y)
+        return 1e3 * median_seconds(lambda: unit.compute(x), seconds, time.thread_time) / len(x), checksum(y)
 
     return turn
 
@@ -112,12 +120,14 @@ def available(name: str, modules: tuple[str, ...]) -> bool:
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """resnet14_ms, and by unit: ours_ms, and of every peer its ms and the ratio."""
+    """resnet14_ms, resnet14_float_ms, and by unit: ours_ms, and of every peer its ms and the ratio."""
     turns, seconds = (1, 0.01) if options.quick else (TURNS, SECONDS)
     wanted = {"ours": Side("benches.simulator:ours")}
     wanted |= {name: Side(function) for name, (function, modules) in PEERS.items() if available(name, modules)}
     with sides(wanted, environment(THREADS, options.lanes)) as running:
-        found: dict[str, Any] = {"resnet14_ms": statistics.median(running["ours"].turn(seconds=seconds) for _ in range(turns))}
+        whole = [[running["ours"].turn(seconds=seconds, case=case) for case in ("", FLOAT)] for _ in range(turns)]
+        resnet14, floats = (statistics.median(times) for times in zip(*whole, strict=True))
+        found: dict[str, Any] = {"resnet14_ms": resnet14, "resnet14_float_ms": floats}
         found["units"] = {case: _compare(running, turns, seconds, case) for case in list(cases())[: 3 if options.quick else None]}
     return found
 
@@ -146,6 +156,6 @@ def tables(found: dict[str, Any]) -> list[Table]:
         cells = [(number(p["ms"]), times(p["ratio"], p["ratio_spread"])) if (p := row.get(n)) else ("-", "-") for n in peers]
         rows.append([case, number(row["ours_ms"]), *(text for pair in cells for text in pair)])
     batch = f"in batches of {BATCH} frames (those below {LEAST_MACS // BATCH} MACs: up to {MOST_FRAMES})"
-    alone = f"ResNet-14 takes {found['resnet14_ms']:.2f} alone"
+    alone = f"ResNet-14 takes {found['resnet14_ms']:.2f} alone ({found['resnet14_float_ms']:.2f} in float32)"
     title = f"Bit-exact integers, ms a frame: {alone}; the units of a derived agent, {batch}"
     return [Table(title, head, rows)]
