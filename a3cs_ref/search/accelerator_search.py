@@ -21,6 +21,7 @@ from a3cs_ref.search.config import SearchConfig
 from a3cs_ref.search.das import Das
 from a3cs_ref.search.initial_design import initial_indices
 from a3cs_ref.search.problem import DesignProblem, Problem
+from a3cs_ref.search.resident import resident_indices, resident_space
 from a3cs_ref.search.search_baselines import random_search
 from a3cs_ref.search.trial import Trial
 
@@ -130,7 +131,8 @@ def search_design(
     warm_start: AcceleratorSearch | None = None, chunks: int = 4, config: SearchConfig | None = None,
     bits: Mapping[str, Bits] | None = None, ideal_memory: bool = False,
 ) -> SearchResult:  # fmt: skip
-    """DAS on one network with a budget of evaluations, from phi = 0 or from a co-search's phi and designs in hand.
+    """DAS on one network with a budget of evaluations, from phi = 0 or from a co-search's phi and designs in hand; where the
+    heaviest unit's weights fit the board, half of them from a design that keeps them there (resident.py).
 
     bits: word sizes by unit name, default 16-bit words with 8-bit frames. Random search gets the same budget. UserError when
     nothing fits the board.
@@ -138,23 +140,78 @@ def search_design(
     config = config or (warm_start.config if warm_start else SearchConfig())
     space = warm_start.space if warm_start else Space(tuple(slots), chunks, board, ideal_memory)
     problem = DesignProblem(space, units, bits, config.das_objective)
-    das, trial = new_das(problem, evaluations, config, rng), Trial(problem)
+    searches = das_searches(problem, evaluations, config, rng, warm_start)
+    best = min(searches, key=lambda search: search.trial.value)
+    argmax = best.das.most_probable
+    (random,) = random_search(problem, evaluations, [rng])
+    return SearchResult(
+        best.design,
+        best.problem.space.design_from(argmax, units) if best.problem.evaluate(argmax[None]).feasible[0] else None,
+        None if random.best is None else problem.space.design_from(random.best, units),
+        evaluations,
+        [[dsp, round(board.clock_hz / epoch, 1)] for dsp, epoch in sorted(_points(searches).items())],
+        _history(searches),
+    )
+
+
+@dataclass(frozen=True)
+class Searched:
+    """One search that has spent its evaluations. It knows a feasible design."""
+
+    problem: DesignProblem
+    das: Das
+    trial: Trial
+
+    @property
+    def design(self) -> Design:
+        """The best one, with the bandwidth divided for the problem's units."""
+        assert self.trial.best is not None
+        return self.problem.space.design_from(self.trial.best, self.problem.units)
+
+
+def das_searches(
+    problem: DesignProblem, evaluations: int, config: SearchConfig, rng: np.random.Generator,
+    warm_start: AcceleratorSearch | None = None,
+) -> list[Searched]:  # fmt: skip
+    """DAS on one network from a plain design or a co-search's, and from one of `resident_indices` if there is one.
+
+    Each of the two gets half of the evaluations. The second searches a wider space than the first.
+    """
+    wider = resident_space(problem.space)
+    start = resident_indices(wider, problem.units, problem.bits) if evaluations > 1 else None
+    budget = evaluations // 2 if start is not None else 0
+    das, trial = new_das(problem, evaluations - budget, config, rng), Trial(problem)
     if warm_start is not None:
         das.go_on_from(warm_start.das)
         das.look_again(trial, warm_start.known)
-    ensure_feasible(trial, space, units, None)
-    run(das, trial, evaluations)
-    assert trial.best is not None
-    argmax = das.most_probable
-    (random,) = random_search(problem, evaluations, [rng])
-    return SearchResult(
-        space.design_from(trial.best, units),
-        space.design_from(argmax, units) if problem.evaluate(argmax[None]).feasible[0] else None,
-        None if random.best is None else space.design_from(random.best, units),
-        evaluations,
-        [[dsp, round(board.clock_hz / epoch, 1)] for dsp, epoch in sorted(trial.points.items())],
-        trial.history,
-    )
+    ensure_feasible(trial, problem.space, problem.units, None)
+    run(das, trial, evaluations - budget)
+    searches = [Searched(problem, das, trial)]
+    if start is not None:
+        problem = DesignProblem(wider, problem.units, problem.bits, config.das_objective)
+        das, trial = new_das(problem, budget, config, rng), Trial(problem)
+        das.take_in_hand(trial, start)
+        run(das, trial, budget)
+        searches.append(Searched(problem, das, trial))
+    return searches
+
+
+def _points(searches: Sequence[Searched]) -> dict[int, int]:
+    """The shortest epoch that any of the searches saw for each number of DSP slices."""
+    found: dict[int, int] = {}
+    for dsp, epoch in (point for search in searches for point in search.trial.points.items()):
+        found[dsp] = min(epoch, found.get(dsp, epoch))
+    return found
+
+
+def _history(searches: Sequence[Searched]) -> list[list[float]]:
+    """[count, value] whenever the best got better, one search after the other."""
+    found: list[list[float]] = []
+    before = 0
+    for trial in (search.trial for search in searches):
+        found += [[before + count, value] for count, value in trial.history if not found or value < found[-1][1]]
+        before += trial.count
+    return found
 
 
 def new_das(problem: Problem, evaluations: int, config: SearchConfig, rng: np.random.Generator) -> Das:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -41,18 +42,32 @@ def initial_indices(space: Space, units: Sequence[Unit]) -> np.ndarray:
 def _candidate(
     space: Space, units: Sequence[Unit], array: tuple[int, int], channels: tuple[int, int], pixels: int, budget: int
 ) -> np.ndarray:
-    values = {
-        "interconnect": "m_n", "rows": array[0], "columns": array[1], "order": "smn", "tm": channels[0], "tn": channels[1],
-        "tr": pixels, "tc": pixels, "bram": budget, "weights": "streamed",
-    }  # fmt: skip
     vector = np.zeros(len(space.sizes), np.int64)
-    for chunk, (key, value) in itertools.product(range(space.chunks), values.items()):
-        vector[space.column(chunk, key)] = space.choices[key].index(value)
-    load = [0] * space.chunks
+    for chunk in range(space.chunks):
+        set_chunk(space, vector, chunk, array, channels, pixels, budget)
     for position, slot in enumerate(space.slots):
         vector[space.slot_column(slot)] = position % space.chunks
+    deal(space, vector, units, range(space.chunks))
+    return vector
+
+
+def set_chunk(
+    space: Space, vector: np.ndarray, chunk: int, array: tuple[int, int], channels: tuple[int, int], pixels: int, budget: int,
+    **others: Any,
+) -> None:  # fmt: skip
+    """Make a chunk of an index vector a plain one: PE rows and columns, tm and tn, tr = tc, BRAM18; others: by their keys."""
+    values = {
+        "interconnect": "m_n", "rows": array[0], "columns": array[1], "order": "smn", "tm": channels[0], "tn": channels[1],
+        "tr": pixels, "tc": pixels, "bram": budget, "weights": "streamed", **others,
+    }  # fmt: skip
+    for key, value in values.items():
+        vector[space.column(chunk, key)] = space.choices[key].index(value)
+
+
+def deal(space: Space, vector: np.ndarray, units: Sequence[Unit], chunks: Sequence[int]) -> None:
+    """Deal units out to these chunks, the largest first, each to the chunk with the fewest MACs so far."""
+    load = dict.fromkeys(chunks, 0)
     for unit in sorted(units, key=lambda unit: -unit.macs):
-        chunk = load.index(min(load))
+        chunk = min(load, key=lambda chunk: load[chunk])
         vector[space.slot_column(unit.name)] = chunk
         load[chunk] += unit.macs
-    return vector

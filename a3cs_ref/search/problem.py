@@ -20,7 +20,7 @@ from a3cs_hw.evaluate import Evaluator
 from a3cs_hw.files import UserError
 from a3cs_hw.memory import PairMemory
 from a3cs_hw.space import ENERGY_ONLY, Space
-from a3cs_hw.template import Bits
+from a3cs_hw.template import Bits, default_bits
 from a3cs_hw.units import Unit
 from a3cs_ref.search.jit import jit
 
@@ -149,7 +149,8 @@ class DesignProblem:
         self, space: Space, units: Sequence[Unit], bits: Mapping[str, Bits] | None = None, objective: str = "fps",
         memory: PairMemory | None = None,
     ):  # fmt: skip
-        self.evaluator = Evaluator(space, units, bits, memory)
+        self.bits = bits or default_bits(units)
+        self.evaluator = Evaluator(space, units, self.bits, memory)
         self.space, self.units, self.objective = space, list(units), parse_objective(objective)
         self.sizes, self.chunks, self.limits = space.sizes, space.chunks, self.evaluator.limits
         keys = list(space.choices)
