@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from a3cs_hw.draw import COLOURS, new_figure, style
 from a3cs_hw.units import count_macs
 from a3cs_ref.checkpoint import RunFolder
+from a3cs_ref.paper.execute import training_seconds
 from a3cs_ref.paper.statistics import mean_interval
 from a3cs_ref.search.accelerate import units_of
 
@@ -22,9 +23,10 @@ Scores = Mapping[str, Sequence[float]]  # of whole games, by who played
 
 NAME = "breakout-searched"
 BITS = (16, 8)
-WHY = """With real memory both networks are bound by bytes, not by arithmetic, of which the agent has a third: the weights of
-the fc that they share are 61,952 cycles of 16-bit words, and an inverted residual moves the maps of three units where a
-convolution moves those of one. So the floors differ by 2 %, less than what searches leave above them.
+WHY = """With real memory and 16-bit words both networks are bound by bytes, not by arithmetic, of which the agent has a third:
+the weights of the fc that they share are 61,952 cycles, and an inverted residual moves the maps of three units where a
+convolution moves those of one. So the floors differ by 2 %, less than what searches leave above them. 8-bit weights of that fc
+fit the board, and the search begins from a design that keeps them there ([search.md](search.md)): then the agent's third counts.
 """
 NAMES = {"searched": "searched agent", "resnet14": "ResNet-14"}
 
@@ -79,11 +81,7 @@ def search_command(run: str) -> str:
 
 def hours(run: str) -> float:
     """Hours of one thread that a run took, evaluations not counted."""
-    total, before = 0.0, 0
-    for row in RunFolder(run).rows():
-        total += (row["step"] - before) / row["steps_per_s"]
-        before = row["step"]
-    return total / 3600
+    return training_seconds(RunFolder(run).rows()) / 3600
 
 
 @style()
@@ -200,7 +198,8 @@ def page(options: argparse.Namespace, scores: Scores, rows: Sequence[Built]) -> 
     text.append(
         f"ZC706: 900 DSP, 1,090 BRAM18, 200 MHz, all simulated; DAS with {options.evaluations:,} evaluations. Each design stands "
         "beside the floor of its own multipliers and transfers, and the network's on this board: max(MACs / multipliers, bytes "
-        "moved once / 64 a cycle), weights streamed and maps through DRAM; DNNBuilder keeps maps on chip and can be below it.\n"
+        "moved once / 64 a cycle), weights streamed and maps through DRAM. Below it are designs that keep weights on chip, and "
+        "DNNBuilder, which keeps maps there.\n"
     )
     text += [*design_table(rows), "", "How many times as fast the searched agent is as ResNet-14:\n", *ratios(rows), "", WHY]
     return "\n".join(text)

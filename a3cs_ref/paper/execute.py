@@ -38,7 +38,7 @@ def train(config: Mapping[str, Any], folder: Path) -> Answer:
         return None
     rows = RunFolder(folder).rows()
     curve = [[row["step"], row["test_score"]] for row in rows if "test_score" in row]
-    return _scores(curve) | {"macs": count_macs(learner.agent.units), "seconds": _seconds(rows)}
+    return _scores(curve) | {"macs": count_macs(learner.agent.units), "seconds": training_seconds(rows)}
 
 
 def cosearch(config: Mapping[str, Any], folder: Path) -> Answer:
@@ -54,7 +54,7 @@ def cosearch(config: Mapping[str, Any], folder: Path) -> Answer:
     rows = RunFolder(folder).rows()
     curve = [[row["step"], row["theta_updates"], row["argmax_score"]] for row in rows if "argmax_score" in row]
     kept = {name: derived[name] for name in ("macs", "expected_macs_start", "expected_macs_end")}
-    return _scores(curve) | kept | {"seconds": _seconds(rows)}
+    return _scores(curve) | kept | {"seconds": training_seconds(rows)}
 
 
 def random_agent(config: Mapping[str, Any], folder: Path) -> Answer:
@@ -96,6 +96,12 @@ KINDS: dict[str, Callable[[Mapping[str, Any], Path], Answer]] = {
 }
 
 
+def training_seconds(rows: list[dict[str, Any]]) -> float:
+    """What the run took, evaluations and preparation not counted, from the speed of each interval of its log."""
+    steps = np.diff([0, *(row["step"] for row in rows)])
+    return float(sum(steps / [row["steps_per_s"] for row in rows]))
+
+
 def _run(learner: loop.Learner, folder: Path) -> bool:
     """The run in its folder, from its last checkpoint if there is one. True when it got to its end."""
     announce(learner.prepare())
@@ -121,9 +127,3 @@ def _units(net: str, actions: int) -> list[Any]:
 def _scores(curve: list[list[Any]]) -> dict[str, Any]:
     scores = [point[-1] for point in curve]
     return {"curve": curve, "final": scores[-1], "highest": max(scores)}
-
-
-def _seconds(rows: list[dict[str, Any]]) -> float:
-    """What the run took, evaluations and preparation not counted, from the speed of each interval of its log."""
-    steps = np.diff([0, *(row["step"] for row in rows)])
-    return float(sum(steps / [row["steps_per_s"] for row in rows]))

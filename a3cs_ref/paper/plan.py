@@ -18,9 +18,8 @@ from typing import Any
 
 from a3cs_hw.files import UserError
 from a3cs_ref.config import to_dict
-from a3cs_ref.nn.resnet import BLOCKS
 from a3cs_ref.paper.jobs import Job
-from a3cs_ref.paper.quoted import GAMES
+from a3cs_ref.paper.quoted import ARMS, GAMES, NETS
 from a3cs_ref.paper.scales import SCALES, Scale, Size
 from a3cs_ref.presets import apply_preset
 from a3cs_ref.rl.a2c import TrainConfig
@@ -29,10 +28,8 @@ from a3cs_ref.rl.rollout import RolloutConfig
 from a3cs_ref.rl.sources import shipped
 from a3cs_ref.search.config import SCHEMES, CoSearchConfig
 
-SIZES = ("vanilla", *(f"resnet{depth}" for depth in BLOCKS))  # Table I
 STUDENTS = ("vanilla", "resnet14")  # Table II
-CHOICES = {"table1": SIZES, "figure1": SIZES, "table2": STUDENTS}  # the artefacts of which --nets chooses networks
-ARMS = ("none", "policy", "ac")  # Table II
+CHOICES = {"table1": NETS, "figure1": NETS, "table2": STUDENTS}  # the artefacts of which --nets chooses networks
 TEACHER_SEED = 1000  # no student has it
 TOLERANCE = 0.05  # share by which a random agent's MACs may differ from the searched agent's
 BATCH = RolloutConfig().num_envs * RolloutConfig().rollout  # agent steps of a rollout: a log has no row in between
@@ -188,7 +185,7 @@ class Experiment:
 
 def sizes(experiment: Experiment) -> list[Entry]:
     """Table I and Fig. 1."""
-    nets = experiment.nets(SIZES)
+    nets = experiment.nets(NETS)
     return [experiment.training(net, "none", seed, experiment.size.train) for net in nets for seed in experiment.seeds]
 
 

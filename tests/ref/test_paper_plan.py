@@ -11,7 +11,8 @@ from a3cs_hw.files import UserError
 from a3cs_ref.config import from_dict
 from a3cs_ref.paper.expected import RATES, in_words, kind_of, seconds
 from a3cs_ref.paper.jobs import Job, in_order
-from a3cs_ref.paper.plan import ARMS, PLANS, SIZES, STUDENTS, Request, plan
+from a3cs_ref.paper.plan import PLANS, STUDENTS, Request, plan
+from a3cs_ref.paper.quoted import ARMS, NETS
 from a3cs_ref.paper.scales import ARTEFACTS, SCALES
 from a3cs_ref.rl.a2c import TrainConfig
 from a3cs_ref.rl.evaluate import evaluation_due
@@ -87,7 +88,7 @@ def test_what_is_asked_for():
     assert [(entry.row["game"], entry.row["seed"], entry.row["arm"]) for entry in entries] == [
         (game, seed, arm) for game in ("catch", "bricks") for seed in range(3) for arm in ARMS
     ]
-    assert {entry.row["net"] for entry in planned("table1")["table1"]} == set(SIZES)
+    assert {entry.row["net"] for entry in planned("table1")["table1"]} == set(NETS)
     assert [entry.row["scheme"] for entry in planned("figure2", seeds=1)["figure2"]] == list(SCHEMES)
     assert set(PLANS) == set(ARTEFACTS)
 
