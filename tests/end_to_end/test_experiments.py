@@ -1,0 +1,58 @@
+"""`tools/experiments.py`: one tiny run of everything, and what its page says of results that are known."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command import done
+
+pytest.importorskip("scipy", reason="intervals need SciPy: pip install 'a3cs-ref[fast]'")
+pytest.importorskip("matplotlib", reason="pictures need matplotlib: pip install 'a3cs-ref[plot]'")
+TOOLS = Path(__file__).parents[2] / "tools"
+
+
+@pytest.fixture
+def experiments(monkeypatch):
+    """The two experiments' modules."""
+    monkeypatch.syspath_prepend(str(TOOLS))
+    import experiment_bandwidth
+    import experiment_critic
+
+    return experiment_bandwidth, experiment_critic
+
+
+def test_every_experiment_once(tmp_path):
+    """A training is run again, or the page or its picture is missing."""
+    teacher, runs = tmp_path / "teacher", tmp_path / "runs"
+    done("train", "--game", "catch", "--net", "vanilla", "--steps", "80", "--out", teacher)
+    command = [sys.executable, str(TOOLS / "experiments.py"), "--teacher", str(teacher), "--runs", str(runs)]
+    command += ["--steps", "400", "--seeds", "1", "--evaluations", "60", "--out", str(tmp_path)]
+    for _ in range(2):
+        ran = subprocess.run(command, capture_output=True, text=True)
+        assert ran.returncode == 0, ran.stderr
+        logs = {path: path.read_bytes() for path in sorted(runs.glob("*/progress.jsonl"))}
+    assert len(logs) == 3 and all(log == path.read_bytes() for path, log in logs.items())
+    text = (tmp_path / "experiments.md").read_text()
+    assert "| AC, beta_3 = 1e-1 |" in text and "| DRAM bytes a cycle | 64 |" in text and "400 steps" in text
+    assert (tmp_path / "results" / "experiment-bandwidth.png").stat().st_size > 10_000
+
+
+def test_what_the_bandwidth_says(experiments):
+    """A ratio that falls below 1 again, or that some seed has below 1, counts as above it."""
+    bandwidth, _ = experiments
+    rising = np.array([[0.5, 0.9], [0.9, 1.1], [1.1, 1.2], [0.9, 1.3], [1.2, 1.3], [1.3, 1.4], [1.5, 1.5]])
+    assert "from 192 bytes a cycle on" in bandwidth._verdict("x", rising)
+    assert "not above 1 with every seed" in bandwidth._verdict("x", rising - 1)
+
+
+def test_what_the_critic_says(experiments):
+    """The arms are called apart where the interval holds one half, or alike where it does not."""
+    _, critic = experiments
+    curves = {label: [{100: 0.1 * seed, 200: 0.1 * seed} for seed in range(5)] for label in critic.VARIANTS}
+    assert "does not set the arms apart" in critic.section(curves)[-2]
+    curves[critic.LARGE] = [{100: 0.1 * seed, 200: 2.0 + seed} for seed in range(5)]
+    assert critic.section(curves)[-2].endswith("at 200 steps.")

@@ -1,0 +1,85 @@
+"""Claim 7 of docs/results.md: does the teacher's critic add anything? Weights of its distillation, early in training.
+
+On catch AC-distillation is not better than policy distillation alone. Our explanation: at beta_3 = 1e-3, the paper's, the
+critic's distillation adds next to nothing to the gradient, and at the end of a run both arms are at the most that catch gives.
+If so, a beta_3 a hundred times as large sets them apart before that; if the teacher's values do not help to learn catch, it
+does not.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from a3cs_ref.checkpoint import RunFolder
+from a3cs_ref.paper.statistics import improvement, mean_interval
+
+EVALUATIONS = 5  # of a run, evenly
+POLICY, PAPERS, LARGE = "policy only", "AC, beta_3 = 1e-3", "AC, beta_3 = 1e-1"
+VARIANTS = {POLICY: "--distill policy", PAPERS: "--distill ac", LARGE: "--distill ac --beta-3 0.1"}
+COMPARED = ((PAPERS, POLICY), (LARGE, POLICY))
+Curves = dict[str, list[dict[int, float]]]  # of every seed, by variant: test score by agent steps
+
+
+def common(steps: int) -> str:
+    """What all trainings are asked for."""
+    return f"--game catch --net vanilla --steps {steps} --evaluate-every {steps // EVALUATIONS} --evaluate-episodes 100"
+
+
+def measure(teacher: str, runs: Path, steps: int, seeds: int, jobs: int) -> Curves:
+    """The test scores of every run. What is there is not run again; what was interrupted goes on."""
+    keys = [(label, seed) for label in VARIANTS for seed in range(seeds)]
+    with ThreadPoolExecutor(jobs) as pool:
+        found = list(pool.map(lambda key: _curve(*key, teacher, runs, steps), keys))
+    return {label: [curve for (other, _), curve in zip(keys, found, strict=True) if other == label] for label in VARIANTS}
+
+
+def _curve(label: str, seed: int, teacher: str, runs: Path, steps: int) -> dict[int, float]:
+    run = runs / f"critic-{list(VARIANTS).index(label)}-{seed}"
+    words = [*common(steps).split(), *VARIANTS[label].split(), "--teacher", teacher, "--seed", str(seed), "--out", str(run)]
+    resume = ["--resume"] if (run / "config.json").exists() else []
+    code = "import sys; from a3cs_ref.cli import main; sys.exit(main())"
+    subprocess.run(
+        [sys.executable, "-c", code, "train", *words, *resume], check=True, stdout=subprocess.DEVNULL,
+        env={**os.environ, "A3CS_THREADS": "1"},
+    )  # fmt: skip
+    return {row["step"]: row["test_score"] for row in RunFolder(run).rows() if "test_score" in row}
+
+
+def section(curves: Curves) -> list[str]:
+    """The page's part: explanation, commands, scores, and the probability that one arm is better at every evaluation."""
+    assert __doc__ is not None
+    seeds, steps = len(curves[POLICY]), list(curves[POLICY][0])
+    head = [f"| | {' | '.join(f'{step:,} steps' for step in steps)} |", "|---|" + "---|" * len(steps)]
+    text = ["## AC-distillation over policy distillation (claim 7)\n", __doc__.split("\n\n", 1)[1], "```"]
+    text += [f"a3cs train {common(steps[-1])} {words} --teacher TEACHER --seed SEED" for words in VARIANTS.values()]
+    text += ["```\n", f"Test score of 100 games, mean over {seeds} seeds with its 95 % interval:\n", *head]
+    for label, runs in curves.items():
+        text.append(f"| {label} | {' | '.join(_text(*mean_interval([run[step] for run in runs])) for step in steps)} |")
+    text += ["", "P(X > Y), the probability that a run of X scores higher than one of Y, with its 95 % interval:\n", *head]
+    for x, y in COMPARED:
+        sides = [improvement(([run[step] for run in curves[x]], [run[step] for run in curves[y]])) for step in steps]
+        text.append(f"| {x} over {y} | {' | '.join(_text(side.value, side.interval) for side in sides)} |")
+    return [*text, "", _verdict(curves, steps), ""]
+
+
+def _verdict(curves: Curves, steps: Sequence[int]) -> str:
+    def apart(x: str, y: str) -> list[int]:
+        sides = {s: improvement(([run[s] for run in curves[x]], [run[s] for run in curves[y]])) for s in steps}
+        return [s for s, side in sides.items() if side.interval and side.interval[0] > 0.5]
+
+    found = apart(LARGE, POLICY)
+    if found:
+        where = ", ".join(f"{step:,}" for step in found)
+        return f"With a beta_3 of 1e-1 AC-distillation is above policy distillation at {where} steps."
+    return "A beta_3 of 1e-1 does not set the arms apart at any evaluation: that weight is not what is missing on catch."
+
+
+def _text(value: float, interval: tuple[float, float] | None) -> str:
+    return f"{value:.2f}" + (f" [{interval[0]:.2f}, {interval[1]:.2f}]" if interval else "")
+
+

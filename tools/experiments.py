@@ -1,0 +1,51 @@
+"""Why a claim of the paper did not hold here: an explanation, and an experiment that could refute it. docs/experiments.md.
+
+    python tools/experiments.py --teacher RUN [--runs runs/experiments] [--out docs]
+
+--teacher: Vanilla on catch after 100,000 agent steps, as `a3cs paper --games catch` trains it. Trainings that are there are not
+repeated; one that was interrupted goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+import experiment_bandwidth as bandwidth
+import experiment_critic as critic
+from a3cs_hw.draw import save_png
+from a3cs_hw.files import write_bytes
+
+
+def main() -> int:
+    """Run what is missing, and write the page and its picture."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--teacher", required=True, metavar="RUN")
+    parser.add_argument("--runs", default="runs/experiments", metavar="DIR")
+    parser.add_argument("--seeds", type=int, default=5, help="of trainings (default: 5); searches have 3 at most")
+    parser.add_argument("--steps", type=int, default=20_000, help="agent steps of each training (default: 20000)")
+    parser.add_argument("--evaluations", type=int, default=10_000, help="designs of each search (default: 10000)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--out", default="docs", metavar="DIR")
+    options = parser.parse_args()
+    out = Path(options.out)
+    real, ideal = bandwidth.measure(options.evaluations, min(3, options.seeds), options.jobs)
+    curves = critic.measure(options.teacher, Path(options.runs), options.steps, options.seeds, options.jobs)
+    (out / "results").mkdir(parents=True, exist_ok=True)
+    save_png(bandwidth.draw(real, ideal), out / "results" / "experiment-bandwidth.png")
+    text = [
+        "# Experiments on claims that did not hold\n",
+        "[The verdicts](results.md) say what held; here is why we think that some claims did not, and what tests it. "
+        f"`python tools/experiments.py --teacher TEACHER --seeds {options.seeds} --evaluations {options.evaluations}`, where the "
+        "teacher is Vanilla after 100,000 agent steps on catch.\n",
+        *bandwidth.section(real, ideal, options.evaluations),
+        *critic.section(curves),
+    ]
+    write_bytes(out / "experiments.md", "\n".join(text).encode())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
