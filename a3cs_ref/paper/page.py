@@ -8,7 +8,7 @@ from typing import Any
 from a3cs_ref.paper.names import ARTEFACTS, game_title
 from a3cs_ref.paper.rows import Row
 from a3cs_ref.paper.statistics import FEWEST, RESAMPLES
-from a3cs_ref.paper.verdicts import UNSHOWN, Claim, Line
+from a3cs_ref.paper.verdicts import FAILS, UNSHOWN, Claim, Line
 
 HEADS = ("Game", "Compared: X, Y", "Paper", "X", "Y", "Found", "n", "Scale", "Verdict")
 
@@ -71,7 +71,9 @@ def _section(number: int, claim: Claim) -> str:
     heads, lines = _used([_cells(line) for comparison in claim.comparisons for line in comparison.lines])
     games = "".join(f"{game_title(game)}: {there}. " for game, there in claim.of_games.items())
     conclusion = f"{games}Over all: **{verdict}**{f' ({why})' if why else ''}."
-    return "\n\n".join([f"## {number}. {claim.title}", f"> {claim.words}", claim.rule, table(heads, lines), conclusion])
+    explanation = [claim.explanation] if verdict == FAILS and claim.explanation else []
+    head = [f"## {number}. {claim.title}", f"> {claim.words}", claim.rule]
+    return "\n\n".join([*head, table(heads, lines), conclusion, *explanation])
 
 
 def _over_all(claim: Claim) -> tuple[str, str]:

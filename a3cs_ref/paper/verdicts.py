@@ -70,12 +70,16 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim: what it comes down to, the paper's own words and figures, the rule of its verdict, and what was measured."""
+    """A claim: what it comes down to, the paper's own words and figures, the rule of its verdict, and what was measured.
+
+    explanation: why it may fail, and what tests that; said only of a claim that does.
+    """
 
     title: str
     words: str
     rule: str
     comparisons: Sequence[Comparison]
+    explanation: str = ""
 
     @property
     def verdict(self) -> tuple[str, str]:

@@ -228,3 +228,11 @@ def test_one_comparison_is_enough_against_a_claim(tmp_path):
     write(tmp_path, "table1", [row for seed in range(3) for row in networks("catch", seed, vanilla=2, resnet14=1)])
     found = claims.larger_networks(Results(tmp_path))
     assert found.verdict == (FAILS, "ResNet-14 over Vanilla") and found.of_games == {"catch": FAILS}
+
+
+def test_a_failed_claim_is_explained(tmp_path):
+    """The explanation is missing where a claim failed, or stands where it did not."""
+    for fps, times in ((2000, 1), (500, 0)):
+        write(tmp_path, "table3", [row for seed in range(3) for row in designs("catch", seed, dnnbuilder=fps)])
+        section = claims_page(tmp_path).split("DAS designs run the searched agent faster")[-1].split("\n## ")[0]
+        assert section.count(claims.MAPS_MOVE) == times
