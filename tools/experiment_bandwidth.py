@@ -61,7 +61,7 @@ def draw(real: Ratios, ideal: Ratios) -> Figure:
     for colour, (label, values) in zip(COLOURS, real.items(), strict=False):
         panel.fill_between(RATES, values.min(axis=1), values.max(axis=1), color=colour, alpha=0.2, linewidth=0)
         panel.plot(RATES, values.mean(axis=1), color=colour, marker="o", markersize=3.5, label=label)
-        panel.axhline(ideal[label].mean(), color=colour, linestyle="--", linewidth=1, label="the same, ideal memory")
+        panel.axhline(ideal[label].mean(), color=colour, linestyle="--", linewidth=1, label=f"{label}, ideal memory")
     panel.axhline(1, color=INK, linewidth=0.8)
     panel.set_xscale("log", base=2)
     panel.set_xticks(RATES, [str(rate) for rate in RATES])
@@ -97,6 +97,8 @@ def _explanation() -> str:
 def _verdict(label: str, values: np.ndarray) -> str:
     above: Sequence[int] = [rate for rate, row in zip(RATES, values, strict=True) if row.min() > 1]
     steady = [rate for rate in above if all(later in above for later in RATES if later >= rate)]
+    if steady and steady[0] == RATES[0]:
+        return f"- {label}: above 1 at the ZC706's own rate already; there is nothing to explain."
     if not steady:
         return f"- {label}: not above 1 with every seed at any rate: the explanation does not suffice."
     return f"- {label}: above 1 with every seed from {steady[0]} bytes a cycle on, as the explanation has it."

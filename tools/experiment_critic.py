@@ -16,12 +16,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from a3cs_ref.checkpoint import RunFolder
-from a3cs_ref.paper.statistics import improvement, mean_interval
+from a3cs_ref.paper.statistics import FEWEST, improvement, mean_interval
 
 EVALUATIONS = 5  # of a run, evenly
 POLICY, PAPERS, LARGE = "policy only", "AC, beta_3 = 1e-3", "AC, beta_3 = 1e-1"
 VARIANTS = {POLICY: "--distill policy", PAPERS: "--distill ac", LARGE: "--distill ac --beta-3 0.1"}
-COMPARED = ((PAPERS, POLICY), (LARGE, POLICY))
 Curves = dict[str, list[dict[int, float]]]  # of every seed, by variant: test score by agent steps
 
 
@@ -61,25 +60,22 @@ def section(curves: Curves) -> list[str]:
     for label, runs in curves.items():
         text.append(f"| {label} | {' | '.join(_text(*mean_interval([run[step] for run in runs])) for step in steps)} |")
     text += ["", "P(X > Y), the probability that a run of X scores higher than one of Y, with its 95 % interval:\n", *head]
-    for x, y in COMPARED:
-        sides = [improvement(([run[step] for run in curves[x]], [run[step] for run in curves[y]])) for step in steps]
-        text.append(f"| {x} over {y} | {' | '.join(_text(side.value, side.interval) for side in sides)} |")
-    return [*text, "", _verdict(curves, steps), ""]
+    for label in (PAPERS, LARGE):
+        sides = [improvement(([run[step] for run in curves[label]], [run[step] for run in curves[POLICY]])) for step in steps]
+        text.append(f"| {label} over {POLICY} | {' | '.join(_text(side.value, side.interval) for side in sides)} |")
+    above = None if seeds < FEWEST else [s for s, side in zip(steps, sides, strict=True) if side.interval[0] > 0.5]  # of LARGE
+    return [*text, "", _verdict(above), ""]
 
 
-def _verdict(curves: Curves, steps: Sequence[int]) -> str:
-    def apart(x: str, y: str) -> list[int]:
-        sides = {s: improvement(([run[s] for run in curves[x]], [run[s] for run in curves[y]])) for s in steps}
-        return [s for s, side in sides.items() if side.interval and side.interval[0] > 0.5]
-
-    found = apart(LARGE, POLICY)
-    if found:
-        where = ", ".join(f"{step:,}" for step in found)
+def _verdict(above: Sequence[int] | None) -> str:
+    """In words, at which steps the large beta_3 is above; None: too few seeds."""
+    if above is None:
+        return f"Fewer than {FEWEST} seeds show nothing."
+    if above:
+        where = ", ".join(f"{step:,}" for step in above)
         return f"With a beta_3 of 1e-1 AC-distillation is above policy distillation at {where} steps."
     return "A beta_3 of 1e-1 does not set the arms apart at any evaluation: that weight is not what is missing on catch."
 
 
 def _text(value: float, interval: tuple[float, float] | None) -> str:
     return f"{value:.2f}" + (f" [{interval[0]:.2f}, {interval[1]:.2f}]" if interval else "")
-
-

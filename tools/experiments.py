@@ -36,10 +36,11 @@ def main() -> int:
     (out / "results").mkdir(parents=True, exist_ok=True)
     save_png(bandwidth.draw(real, ideal), out / "results" / "experiment-bandwidth.png")
     text = [
-        "# Experiments on claims that did not hold\n",
-        "[The verdicts](results.md) say what held; here is why we think that some claims did not, and what tests it. "
-        f"`python tools/experiments.py --teacher TEACHER --seeds {options.seeds} --evaluations {options.evaluations}`, where the "
-        "teacher is Vanilla after 100,000 agent steps on catch.\n",
+        "# Experiments on claims that were not shown to hold\n",
+        "[The verdicts](results.md) say what held; here is why we think that some claims did not, or were not shown to, and what "
+        "tests it. "
+        f"`python tools/experiments.py --teacher TEACHER --seeds {options.seeds} --steps {options.steps} --evaluations "
+        f"{options.evaluations}`, where the teacher is Vanilla after 100,000 agent steps on catch.\n",
         *bandwidth.section(real, ideal, options.evaluations),
         *critic.section(curves),
     ]

@@ -131,9 +131,9 @@ def search_design(
     warm_start: AcceleratorSearch | None = None, chunks: int = 4, config: SearchConfig | None = None,
     bits: Mapping[str, Bits] | None = None, ideal_memory: bool = False,
 ) -> SearchResult:  # fmt: skip
-    """DAS on one network with a budget of evaluations, from phi = 0 or from a co-search's phi and designs in hand; where the
-    heaviest unit's weights fit the board, half of them from a design that keeps them there (resident.py).
+    """DAS on one network with a budget of evaluations, from phi = 0 or from a co-search's phi and designs in hand.
 
+    Where the heaviest unit's weights fit the board, half of them go to designs that keep them there: see `das_searches`.
     bits: word sizes by unit name, default 16-bit words with 8-bit frames. Random search gets the same budget. UserError when
     nothing fits the board.
     """
@@ -141,7 +141,7 @@ def search_design(
     space = warm_start.space if warm_start else Space(tuple(slots), chunks, board, ideal_memory)
     problem = DesignProblem(space, units, bits, config.das_objective)
     searches = das_searches(problem, evaluations, config, rng, warm_start)
-    best = min(searches, key=lambda search: search.trial.value)
+    best = best_of(searches)
     argmax = best.das.most_probable
     (random,) = random_search(problem, evaluations, [rng])
     return SearchResult(
@@ -175,10 +175,12 @@ def das_searches(
 ) -> list[Searched]:  # fmt: skip
     """DAS on one network from a plain design or a co-search's, and from one of `resident_indices` if there is one.
 
-    Each of the two gets half of the evaluations. The second searches a wider space than the first.
+    Each of the two gets half of the evaluations; candidates for where to begin are not counted. The second searches a wider
+    space than the first. The literal form, which has no designs in hand, begins once.
     """
-    wider = resident_space(problem.space)
-    start = resident_indices(wider, problem.units, problem.bits) if evaluations > 1 else None
+    wider, start = resident_space(problem.space), None
+    if evaluations > 1 and config.das_form != "literal":
+        start = resident_indices(wider, problem.units, problem.bits)
     budget = evaluations // 2 if start is not None else 0
     das, trial = new_das(problem, evaluations - budget, config, rng), Trial(problem)
     if warm_start is not None:
@@ -194,6 +196,11 @@ def das_searches(
         run(das, trial, budget)
         searches.append(Searched(problem, das, trial))
     return searches
+
+
+def best_of(searches: Sequence[Searched]) -> Searched:
+    """The search that found the best design."""
+    return min(searches, key=lambda search: search.trial.value)
 
 
 def _points(searches: Sequence[Searched]) -> dict[int, int]:

@@ -1,6 +1,6 @@
 """`a3cs compare-accelerators`: Fig. 3's hardware axis. One agent, one board, and the accelerators that compete for it.
 
-    A3C-S                 up to 4 chunks, every choice of the template, found by DAS as `a3cs accelerate` does
+    A3C-S                 up to 4 chunks, every choice of the template, found by DAS
     DNNBuilder            one pipeline stage a layer, its own allocation (a3cs_hw.dnnbuilder)
     single chunk          the template with one chunk: found by the same search with as many evaluations
     one chunk a layer     the template with a chunk for each unit: likewise, from arrays that keep the same pace
@@ -29,7 +29,7 @@ from a3cs_hw.units import Unit, count_macs
 from a3cs_ref.progress import say
 from a3cs_ref.rng import generator
 from a3cs_ref.search.accelerate import units_of
-from a3cs_ref.search.accelerator_search import das_searches, ensure_feasible, new_das, run
+from a3cs_ref.search.accelerator_search import Searched, best_of, das_searches, ensure_feasible, new_das, run
 from a3cs_ref.search.config import SearchConfig
 from a3cs_ref.search.layer_chunks import LayerChunks
 from a3cs_ref.search.problem import DesignProblem
@@ -88,15 +88,16 @@ class Task:
     ideal_memory: bool
 
     def search(self, name: str, problem: DesignProblem, start: np.ndarray | None = None) -> Design:
-        """The best design that DAS finds; `start`: an index vector to begin with, default a plain design."""
+        """The best design that DAS finds; `start`: an index vector to begin with, by default as `a3cs accelerate` begins."""
         rng = generator(self.seed, f"compare {name}")
+        if start is None:
+            return best_of(das_searches(problem, self.evaluations, SearchConfig(), rng)).design
         trial = Trial(problem)
-        if start is not None:
-            trial(start[None], 0.0)
+        trial(start[None], 0.0)
         ensure_feasible(trial, problem.space, self.units, None)
-        run(new_das(problem, self.evaluations, SearchConfig(), rng), trial, self.evaluations)
-        assert trial.best is not None
-        return problem.space.design_from(trial.best, self.units)
+        das = new_das(problem, self.evaluations, SearchConfig(), rng)
+        run(das, trial, self.evaluations)
+        return Searched(problem, das, trial).design
 
     def space(self, chunks: int, choices: Mapping[str, tuple[Any, ...]] = CHOICES) -> Space:
         """The designs of so many chunks for the task's network and board."""
@@ -155,11 +156,8 @@ def agent_floor(task: Task) -> int:
 
 
 def a3cs(name: str, task: Task) -> Row:
-    """All of the template, searched as `a3cs accelerate` does."""
-    searches = das_searches(
-        task.problem(CHUNKS), task.evaluations, SearchConfig(), generator(task.seed, f"compare {name}")
-    )  # fmt: skip
-    return _design_row(name, task, min(searches, key=lambda search: search.trial.value).design)
+    """All of the template."""
+    return _design_row(name, task, task.search(name, task.problem(CHUNKS)))
 
 
 def builder(name: str, task: Task) -> Row:

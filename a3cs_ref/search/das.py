@@ -76,7 +76,8 @@ class Das:
             if not len(self.hands):
                 self.take_in_hand(trial)
             phase = self.config.das_phase
-            self._second_paths(trial, samples, self._ladder(max(0.0, progress - phase) / (1 - phase)))
+            share = max(0.0, progress - phase) / (1 - phase) if phase < 1 else progress  # all phase 1, but begun in hand
+            self._second_paths(trial, samples, self._ladder(share))
 
     def _literal(self, trial: Trial) -> None:
         """One sample of Eq. 9 as it stands."""

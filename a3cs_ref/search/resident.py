@@ -29,12 +29,10 @@ OTHERS = ((4, 4), (8, 8), (8, 16), (12, 16), (24, 16), (32, 24))  # and of each 
 
 
 def resident_space(space: Space) -> Space:
-    """The space with one budget more, which leaves about REST of the board, and with WEIGHTS_ALONE.
-
-    More budgets, of every size between, do not help DAS [measured: it found longer epochs on three networks of four].
-    """
-    large = (space.board.bram18 - REST) // REST * REST
-    budgets = tuple(sorted({*space.choices["bram"], large}))
+    """The space with WEIGHTS_ALONE, and with one budget more, which leaves about REST of the board, if that is the largest."""
+    large, budgets = (space.board.bram18 - REST) // REST * REST, space.choices["bram"]
+    if large > max(budgets):
+        budgets = (*budgets, large)
     return dataclasses.replace(
         space, choices={**space.choices, "bram": budgets, "split": (*space.choices["split"], WEIGHTS_ALONE)}
     )
@@ -43,9 +41,10 @@ def resident_space(space: Space) -> Space:
 def resident_indices(space: Space, units: Sequence[Unit], bits: Mapping[str, Bits]) -> np.ndarray | None:
     """The index vector (M,), in a `resident_space`, of a design in which the heaviest unit's weights are resident.
 
-    None where none of the candidates fits the board, or nothing is gained: with an ideal memory, or with one chunk.
+    Of the candidates, the one with the shortest epoch. None where none fits the board, where there is no other chunk or unit,
+    or where moving weights takes no cycles.
     """
-    if space.ideal_memory or space.chunks == 1 or len(units) == 1:
+    if space.ideal_memory or space.chunks == 1 or len(units) == 1 or "resident" not in space.choices["weights"]:
         return None
     heaviest = max(units, key=lambda unit: unit.weight_words)
     rest = [unit for unit in units if unit is not heaviest]

@@ -344,7 +344,7 @@ def maps_kernel(channels: int, digits: int, lines: int, gap: int, depthwise: boo
     def maps(x, shape, offsets, weights, starts, firsts, limits, residual, y):
         """Frames x (B, N, H, W) to y (B, M, R, C); returns the lowest t and the highest.
 
-        residual: as y, or of no frame. All int16. limits: `numbers` of `outputs`; the rest as PackedMaps has it.
+        residual: as y, or of no frame. All int16. limits: `numbers` of `outputs`; the rest as packed.py has it.
         """
         stride, pad, kernel, rows, columns, size, row_step, pixel_step = shape
         packed = np.zeros(size + SLACK, np.int32)

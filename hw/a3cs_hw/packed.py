@@ -38,11 +38,11 @@ def short(words: Format | None) -> bool:
     return words is None or (words.min >= -SHORT and words.max < SHORT)
 
 
-def digits(part: IntegerUnit) -> dict[int, list[np.ndarray]]:
-    """Weights as few digits, for x up to some |word|: int16 (M, taps), lowest digit first, by that word; in rising order.
+def ways_to_sum(part: IntegerUnit) -> dict[int, list[np.ndarray]]:
+    """Digits of the weights, int16 (M, taps), lowest first, by the largest |x| for which they do; rising, the format's last.
 
     w = digit 0 + 256 digit 1. No sum that the kernels form passes 32 bits then. Words of real maps leave their format room, so
-    one digit does for most of them where the format promises nothing; without an entry for its largest word, none is compiled.
+    one digit does for most of them where the format promises nothing. Empty if nothing does for all words of the format.
     """
     whole, largest = part.weights.reshape(part.unit.M, -1).astype(np.int64), part.x.largest_magnitude
     residual = part.r.largest_magnitude << part.residual_shift if part.r else 0
@@ -106,7 +106,7 @@ class Sums:
 class PackedMaps:
     """A conv or depthwise unit, rounded by AP_RND, saturated by AP_SAT, whose accumulators cannot wrap: see `pack`."""
 
-    def __init__(self, native: ModuleType, part: IntegerUnit, digits: dict[int, list[np.ndarray]]):
+    def __init__(self, native: ModuleType, part: IntegerUnit, ways: dict[int, list[np.ndarray]]):
         unit, self.part, self.native = part.unit, part, native
         self.shift, self.residual_shift = part.shift, part.residual_shift
         self.least, self.most, self.dtype = part.y.min, part.y.max, part.y.dtype
@@ -123,7 +123,7 @@ class PackedMaps:
             size, row_step, pixel_step = (unit.N + 1) // 2 * unit.S**2 * height * width, 4 * width, 4
         self.shape = (unit.S, unit.pad, unit.K, height, width, size, row_step, pixel_step)
         taps = (_depthwise_taps if depthwise else _conv_taps)(unit, height, width)
-        self.sums = {most: Sums(native, part, found, taps, self.rows[0]) for most, found in digits.items()}
+        self.sums = {most: Sums(native, part, digits, taps, self.rows[0]) for most, digits in ways.items()}
 
     def run(self, x: np.ndarray, residual: np.ndarray | None) -> Run:
         """The unit on frames x (B, N, H, W), residual (B, M, R, C). Sums that all fit DIGIT_BITS + 1 bits are not told apart."""
@@ -188,8 +188,8 @@ class PackedDense:
 def pack(part: IntegerUnit) -> PackedMaps | PackedDense | None:
     """The unit for compiled code, or None where that is not installed or could not be exact.
 
-    Exact: no sum in 32 bits passes them (`digits`), in an fc no sum of two products nor those that `add_dots` keeps of these; the
-    caller has seen that write-back is the usual one.
+    Exact: no sum in 32 bits passes them (`ways_to_sum`), in an fc no sum of two products nor those that `add_dots` keeps of
+    these; the caller has seen that write-back is the usual one.
     """
     native, unit = kernels(), part.unit
     if native is None or not (short(part.x) and short(part.w)):
@@ -201,8 +201,8 @@ def pack(part: IntegerUnit) -> PackedMaps | PackedDense | None:
         return PackedDense(native, part) if fits else None
     if not short(part.r) or part.y.bits > 16 or (unit.kind == "depthwise" and unit.S > 2):
         return None
-    found = digits(part)
-    return PackedMaps(native, part, found) if found else None
+    ways = ways_to_sum(part)
+    return PackedMaps(native, part, ways) if ways else None
 
 
 def _conv_taps(unit: Unit, rows: int, columns: int) -> list[Tap]:
