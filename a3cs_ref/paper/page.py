@@ -104,7 +104,11 @@ def _costs(rows: Sequence[Row]) -> str:
         rate = f"{steps / seconds:,.0f}" if seconds else ""
         lines.append([game_title(game), what, str(len(those)), f"{steps:,}", f"{seconds / 3600:.2f}", rate])
     heads = ("Game", "Network or scheme", "Runs", "Agent steps", "Hours of one thread", "Agent steps a second")
-    return f"## What it took\n\nWithout evaluations. Two threads at a time take half of the hours.\n\n{table(heads, lines)}"
+    text = (
+        "By the clock, one job a thread, evaluations left out; what else the machine did is in it. Two jobs at a time take half "
+        "of the hours."
+    )
+    return f"## What it took\n\n{text}\n\n{table(heads, lines)}"
 
 
 def _origin(found: Mapping[str, Sequence[Row]]) -> str:
