@@ -18,37 +18,37 @@ import numpy as np
 
 from a3cs_hw.draw import COLOURS, INK, new_figure, style
 from a3cs_hw.template import ZC706, default_bits
-from a3cs_ref.nn.build import network_units
-from a3cs_ref.rl.sources import find, load_agent
+from a3cs_ref.search.accelerate import units_of
 from a3cs_ref.search.compare import Task, a3cs, builder
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 RATES = (64, 80, 96, 128, 192, 256, 512)  # DRAM bytes a cycle; the ZC706 has 64
-AGENT, RIVAL = "breakout-searched", "resnet14"
-Ratios = dict[str, np.ndarray]  # (rates, seeds), by what is compared
+RIVAL = "resnet14"
+Ratios = dict[str, np.ndarray]  # (rates, agents), by what is compared
 
 
-def measure(evaluations: int, seeds: int, jobs: int) -> tuple[Ratios, Ratios]:
-    """Ratios of throughput FPS at every rate, and with an ideal memory (1, seeds)."""
-    every = [*product(RATES, (False,), range(seeds), (evaluations,)), *product((64,), (True,), range(seeds), (evaluations,))]
+def measure(agents: Sequence[str], evaluations: int, jobs: int) -> tuple[Ratios, Ratios]:
+    """Ratios of throughput FPS at every rate, and with an ideal memory (1, agents)."""
+    numbered = list(enumerate(agents))
+    every = [*product(RATES, (False,), numbered, (evaluations,)), *product(RATES[:1], (True,), numbered, (evaluations,))]
     with ProcessPoolExecutor(jobs) as pool:
         found = list(pool.map(_fps, *zip(*every, strict=True)))
-    fps = {key: np.array([row[key] for row in found]).reshape(-1, seeds) for key in found[0]}
+    fps = {key: np.array([row[key] for row in found]).reshape(-1, len(agents)) for key in found[0]}
     ratios = {
-        "searched agent over ResNet-14, DAS": fps[AGENT, "DAS"] / fps[RIVAL, "DAS"],
-        "DAS over DNNBuilder, searched agent": fps[AGENT, "DAS"] / fps[AGENT, "DNNBuilder"],
+        "searched agent over ResNet-14, DAS": fps["agent", "DAS"] / fps[RIVAL, "DAS"],
+        "DAS over DNNBuilder, searched agent": fps["agent", "DAS"] / fps["agent", "DNNBuilder"],
     }
     return {key: values[:-1] for key, values in ratios.items()}, {key: values[-1:] for key, values in ratios.items()}
 
 
-def _fps(rate: int, ideal: bool, seed: int, evaluations: int) -> dict[tuple[str, str], float]:
-    """Throughput of both networks on both accelerators, 16-bit words, on a ZC706 with that memory."""
+def _fps(rate: int, ideal: bool, agent: tuple[int, str], evaluations: int) -> dict[tuple[str, str], float]:
+    """Throughput of both networks on both accelerators, 16-bit words, on a ZC706 with that memory. agent: a seed, and whose."""
     board, found = dataclasses.replace(ZC706, name=f"zc706, {rate} bytes a cycle", bytes_per_cycle=rate), {}
-    agent = load_agent(str(find(AGENT)))
-    for name, units in ((AGENT, agent.units), (RIVAL, network_units(RIVAL, None, 4))):
-        task = Task(units, default_bits(units), board, evaluations, seed, ideal)
+    for name, network in (("agent", agent[1]), (RIVAL, RIVAL)):
+        units, _ = units_of(network)
+        task = Task(units, default_bits(units), board, evaluations, agent[0], ideal)
         for accelerator, build in (("DAS", a3cs), ("DNNBuilder", builder)):
             found[name, accelerator] = build(accelerator, task).throughput_fps
     return found
@@ -56,7 +56,7 @@ def _fps(rate: int, ideal: bool, seed: int, evaluations: int) -> dict[tuple[str,
 
 @style()
 def draw(real: Ratios, ideal: Ratios) -> Figure:
-    """Both ratios against the rate: mean over seeds, all seeds shaded; dashed, with an ideal memory."""
+    """Both ratios against the rate: mean over agents, all of them shaded; dashed, with an ideal memory."""
     figure, panel = new_figure(6.4, 3.4)
     for colour, (label, values) in zip(COLOURS, real.items(), strict=False):
         panel.fill_between(RATES, values.min(axis=1), values.max(axis=1), color=colour, alpha=0.2, linewidth=0)
@@ -75,11 +75,11 @@ def draw(real: Ratios, ideal: Ratios) -> Figure:
 
 def section(real: Ratios, ideal: Ratios, evaluations: int) -> list[str]:
     """The page's part: explanation, table, and what it says."""
-    seeds = len(next(iter(ideal.values()))[0])
+    agents = len(next(iter(ideal.values()))[0])
     text = ["## Real memory: searched agents over ResNet-14, DAS over DNNBuilder (claims 13 and 14)\n", _explanation()]
     text.append(
-        f"The shipped searched agent and ResNet-14, 16-bit words, 900 DSP; DAS with {evaluations:,} evaluations. Ratios of "
-        f"throughput FPS, mean of {seeds} seeds with the lowest and the highest.\n"
+        f"The agents of {agents} one-level searches on catch and ResNet-14, 16-bit words, 900 DSP; DAS with {evaluations:,} "
+        "evaluations. Ratios of throughput FPS, mean over the agents with the lowest and the highest.\n"
     )
     text += [f"| DRAM bytes a cycle | {' | '.join(map(str, RATES))} | ideal |", "|---|" + "---:|" * (len(RATES) + 1)]
     for label, values in real.items():
@@ -100,5 +100,5 @@ def _verdict(label: str, values: np.ndarray) -> str:
     if steady and steady[0] == RATES[0]:
         return f"- {label}: above 1 at the ZC706's own rate already; there is nothing to explain."
     if not steady:
-        return f"- {label}: not above 1 with every seed at any rate: the explanation does not suffice."
-    return f"- {label}: above 1 with every seed from {steady[0]} bytes a cycle on, as the explanation has it."
+        return f"- {label}: not above 1 with every agent at any rate: the explanation does not suffice."
+    return f"- {label}: above 1 with every agent from {steady[0]} bytes a cycle on, as the explanation has it."

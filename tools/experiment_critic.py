@@ -26,7 +26,8 @@ Curves = dict[str, list[dict[int, float]]]  # of every seed, by variant: test sc
 
 def common(steps: int) -> str:
     """What all trainings are asked for."""
-    return f"--game catch --net vanilla --steps {steps} --evaluate-every {steps // EVALUATIONS} --evaluate-episodes 100"
+    every = steps // EVALUATIONS
+    return f"--game catch --net vanilla --steps {steps} --log-every {every} --evaluate-every {every} --evaluate-episodes 100"
 
 
 def measure(teacher: str, runs: Path, steps: int, seeds: int, jobs: int) -> Curves:

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from command import done
 
+from a3cs_ref.nn.build import write_agent
+
 pytest.importorskip("scipy", reason="intervals need SciPy: pip install 'a3cs-ref[fast]'")
 pytest.importorskip("matplotlib", reason="pictures need matplotlib: pip install 'a3cs-ref[plot]'")
 TOOLS = Path(__file__).parents[2] / "tools"
@@ -30,7 +32,9 @@ def test_every_experiment_once(tmp_path):
     teacher, runs = tmp_path / "teacher", tmp_path / "runs"
     done("train", "--game", "catch", "--net", "vanilla", "--steps", "80", "--out", teacher)
     command = [sys.executable, str(TOOLS / "experiments.py"), "--teacher", str(teacher), "--runs", str(runs)]
-    command += ["--steps", "400", "--seeds", "1", "--evaluations", "60", "--out", str(tmp_path)]
+    write_agent(tmp_path / "agent.json", ["conv3", "ir3e1"] * 6)
+    command += ["--agents", str(tmp_path / "agent.json"), "--steps", "400"]
+    command += ["--seeds", "1", "--evaluations", "60", "--out", str(tmp_path)]
     for _ in range(2):
         ran = subprocess.run(command, capture_output=True, text=True)
         assert ran.returncode == 0, ran.stderr
