@@ -39,8 +39,9 @@ def main() -> int:
     text = [
         "# Experiments on claims that were not shown to hold\n",
         "[The verdicts](results.md) say what held; here is why we think that some claims did not, or were not shown to, and what "
-        f"tests it. `python tools/experiments.py --teacher TEACHER --agents AGENTS --seeds {options.seeds} --steps {options.steps} "
-        f"--evaluations {options.evaluations}`, where the teacher and the agents are those of table3 on catch.\n",
+        f"tests it. `python tools/experiments.py --teacher TEACHER --agents AGENTS --seeds {options.seeds} "
+        f"--steps {options.steps} --evaluations {options.evaluations}`, where the teacher and the agents are those of table3 on "
+        "catch.\n",
         *bandwidth.section(real, ideal, options.evaluations),
         *critic.section(curves),
     ]
