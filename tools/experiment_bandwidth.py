@@ -57,12 +57,13 @@ def _fps(rate: int, ideal: bool, agent: tuple[int, str], evaluations: int) -> di
 @style()
 def draw(real: Ratios, ideal: Ratios) -> Figure:
     """Both ratios against the rate: mean over agents, all of them shaded; dashed, with an ideal memory."""
-    figure, panel = new_figure(6.4, 3.4)
+    figure, panel = new_figure(7.4, 3.4)
     for colour, (label, values) in zip(COLOURS, real.items(), strict=False):
         panel.fill_between(RATES, values.min(axis=1), values.max(axis=1), color=colour, alpha=0.2, linewidth=0)
         panel.plot(RATES, values.mean(axis=1), color=colour, marker="o", markersize=3.5, label=label)
-        panel.axhline(ideal[label].mean(), color=colour, linestyle="--", linewidth=1, label=f"{label}, ideal memory")
+        panel.axhline(ideal[label].mean(), color=colour, linestyle="--", linewidth=1)
     panel.axhline(1, color=INK, linewidth=0.8)
+    panel.plot([], [], color=INK, linestyle="--", linewidth=1, label="ideal memory")
     panel.set_xscale("log", base=2)
     panel.set_xticks(RATES, [str(rate) for rate in RATES])
     panel.minorticks_off()

@@ -51,8 +51,8 @@ BYTES_DECIDE = (
 )
 MAPS_MOVE = "Our explanation: every map of the template passes through DRAM, DNNBuilder's stay on chip." + FASTER_MEMORY
 LITTLE_CRITIC = (
-    "It is not that the paper's beta_3 is too small for the critic's distillation to matter: on catch, one a hundred times as large "
-    "sets nothing apart (docs/experiments.md)."
+    "It is not that the paper's beta_3 is too small for the critic's distillation to matter: on catch, one a hundred times as "
+    "large sets nothing apart (docs/experiments.md)."
 )
 
 
