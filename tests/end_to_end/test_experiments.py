@@ -50,7 +50,7 @@ def test_what_the_bandwidth_says(experiments):
     bandwidth, _ = experiments
     rising = np.array([[0.5, 0.9], [0.9, 1.1], [1.1, 1.2], [0.9, 1.3], [1.2, 1.3], [1.3, 1.4], [1.5, 1.5]])
     assert "from 192 bytes a cycle on" in bandwidth._verdict("x", rising)
-    assert "not above 1 with every seed" in bandwidth._verdict("x", rising - 1)
+    assert "not above 1 with every agent" in bandwidth._verdict("x", rising - 1)
 
 
 def test_what_the_critic_says(experiments):
