@@ -27,6 +27,9 @@ WHY = """With real memory and 16-bit words both networks are bound by bytes, not
 the weights of the fc that they share are 61,952 cycles, and an inverted residual moves the maps of three units where a
 convolution moves those of one. So the floors differ by 2 %, less than what searches leave above them. 8-bit weights of that fc
 fit the board, and the search begins from a design that keeps them there ([search.md](search.md)): then the agent's third counts.
+
+DSP, BRAM18 and bandwidth limit the search, LUTs do not: `a3cs predict breakout-searched-int8 breakout-searched-design-int8`
+estimates about twice the LUTs that the ZC706 has. Until synthesis says otherwise, take the FPS of that design as an upper bound.
 """
 NAMES = {"searched": "searched agent", "resnet14": "ResNet-14"}
 

@@ -75,8 +75,8 @@ class Das:
         else:
             if not len(self.hands):
                 self.take_in_hand(trial)
-            phase = self.config.das_phase
-            share = max(0.0, progress - phase) / (1 - phase) if phase < 1 else progress  # all phase 1, but begun in hand
+            phase = self.config.das_phase  # 1 leaves phase 2 no share, yet a search that begins in hand is in it
+            share = max(0.0, progress - phase) / (1 - phase) if phase < 1 else progress
             self._second_paths(trial, samples, self._ladder(share))
 
     def _literal(self, trial: Trial) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from a3cs_hw.evaluate import Evaluator
+from a3cs_hw.evaluate import Evaluation, Evaluator
 from a3cs_hw.files import UserError
 from a3cs_hw.space import Space
 from a3cs_hw.units import Unit
@@ -36,6 +36,11 @@ def initial_indices(space: Space, units: Sequence[Unit]) -> np.ndarray:
             raise UserError(f"unit {homeless[0]!r}{more} fits the buffers of no chunk, not even {share}; use a smaller kernel")
         tried = f"no plain design of {space.chunks} chunk{'s' * (space.chunks > 1)} fits this network"
         raise UserError(f"board {space.board.name}: {tried}; use {'fewer chunks or ' * (space.chunks > 1)}a larger board")
+    return shortest(rows, evaluation)
+
+
+def shortest(rows: np.ndarray, evaluation: Evaluation) -> np.ndarray:
+    """Of index vectors (S, M), some of which are feasible, the feasible one with the shortest epoch: (M,)."""
     return rows[int(np.where(evaluation.feasible, evaluation.epoch, np.iinfo(np.int64).max).argmin())]
 
 

@@ -20,7 +20,7 @@ from a3cs_hw.resources import resident_bram
 from a3cs_hw.space import PARTS, Space
 from a3cs_hw.template import Bits, Chunk
 from a3cs_hw.units import Unit
-from a3cs_ref.search.initial_design import CHANNELS, PIXELS, deal, set_chunk
+from a3cs_ref.search.initial_design import CHANNELS, PIXELS, deal, set_chunk, shortest
 
 REST = 64  # BRAM18 that the large budget leaves for all other chunks together
 WEIGHTS_ALONE = (0, PARTS, 0)
@@ -57,10 +57,9 @@ def resident_indices(space: Space, units: Sequence[Unit], bits: Mapping[str, Bit
     ]
     if not rows:
         return None
-    evaluation = Evaluator(space, list(units), bits)(np.stack(rows))
-    if not evaluation.feasible.any():
-        return None
-    return rows[int(np.where(evaluation.feasible, evaluation.epoch, np.iinfo(np.int64).max).argmin())]
+    candidates = np.stack(rows)
+    evaluation = Evaluator(space, list(units), bits)(candidates)
+    return shortest(candidates, evaluation) if evaluation.feasible.any() else None
 
 
 @dataclass(frozen=True)
