@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from a3cs_hw.draw import COLOURS, new_figure, style
+from a3cs_hw.estimates import design_fabric
+from a3cs_hw.template import load_design
 from a3cs_hw.units import count_macs
+from a3cs_hw.workload import load_workload
 from a3cs_ref.checkpoint import RunFolder
 from a3cs_ref.paper.execute import training_seconds
 from a3cs_ref.paper.statistics import mean_interval
 from a3cs_ref.search.accelerate import units_of
+from ship import DATA
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,9 +31,6 @@ WHY = """With real memory and 16-bit words both networks are bound by bytes, not
 the weights of the fc that they share are 61,952 cycles, and an inverted residual moves the maps of three units where a
 convolution moves those of one. So the floors differ by 2 %, less than what searches leave above them. 8-bit weights of that fc
 fit the board, and the search begins from a design that keeps them there ([search.md](search.md)): then the agent's third counts.
-
-DSP, BRAM18 and bandwidth limit the search, LUTs do not: `a3cs predict breakout-searched-int8 breakout-searched-design-int8`
-estimates about twice the LUTs that the ZC706 has. Until synthesis says otherwise, take the FPS of that design as an upper bound.
 """
 NAMES = {"searched": "searched agent", "resnet14": "ResNet-14"}
 
@@ -205,7 +206,20 @@ def page(options: argparse.Namespace, scores: Scores, rows: Sequence[Built]) -> 
         "DNNBuilder, which keeps maps there.\n"
     )
     text += [*design_table(rows), "", "How many times as fast the searched agent is as ResNet-14:\n", *ratios(rows), "", WHY]
-    return "\n".join(text)
+    return "\n".join([*text, *fabric()])
+
+
+def fabric() -> list[str]:
+    """The shipped designs' LUTs and flip-flops."""
+    where = "[hardware.md](hardware.md#luts-and-flip-flops-estimatespy)"
+    lines = [f"LUTs and flip-flops, estimated ({where}), with no synthesis behind it:\n"]
+    for bits in BITS:
+        units, widths = load_workload(DATA / f"{NAME}-int{bits}.npz")
+        design = load_design(DATA / f"{NAME}-design-int{bits}.json")
+        use, board = design_fabric(units, design, widths), design.board
+        has = f"the {board.name} has {board.lut:,} and {board.ff:,}"
+        lines.append(f"- {bits} bits: {use.lut:,} LUTs, {use.ff:,} flip-flops; {has}.")
+    return [*lines, ""]
 
 
 def introduction(options: argparse.Namespace) -> list[str]:

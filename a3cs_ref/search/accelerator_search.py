@@ -21,6 +21,7 @@ from a3cs_ref.search.config import SearchConfig
 from a3cs_ref.search.das import Das
 from a3cs_ref.search.initial_design import initial_indices
 from a3cs_ref.search.problem import DesignProblem, Problem
+from a3cs_ref.search.registers import fit_registers
 from a3cs_ref.search.resident import resident_indices, resident_space
 from a3cs_ref.search.search_baselines import random_search
 from a3cs_ref.search.trial import Trial
@@ -164,9 +165,11 @@ class Searched:
 
     @property
     def design(self) -> Design:
-        """The best one, with the bandwidth divided for the problem's units."""
+        """The best one, its bandwidth divided for the problem's units; unless energy matters, with registers that LUTs allow."""
         assert self.trial.best is not None
-        return self.problem.space.design_from(self.trial.best, self.problem.units)
+        problem = self.problem
+        design = problem.space.design_from(self.trial.best, problem.units)
+        return design if problem.objective.energy else fit_registers(design, problem.units, problem.bits)
 
 
 def das_searches(

@@ -26,6 +26,11 @@ def ceil_div(a: Array, b: Array | int) -> Array:
     return -(-a // b)
 
 
+def word_bytes(bits: Array) -> Array:
+    """Bytes of words of this many bits: template.word_bytes for arrays."""
+    return ceil_div(bits, 8)
+
+
 class _Arrays:
     """A dataclass of arrays of one shape that are indexed together."""
 

@@ -3,7 +3,8 @@
     PE             a wrapper around its DSP slice, and its register file: words x bits flip-flops with a multiplexer, or LUTRAM
     interconnect   a register on every line from a bank to the PEs, and where lanes share an output, adder trees and accumulators
     banks          those of at most 1,024 bits, in LUTRAM (larger ones are BRAM18)
-    write-back     bias, residual, shift, rounding and saturation, once for every output bank
+    write-back     bias, residual, shift, rounding and saturation, once for every word that the chunk's share of DRAM takes in a
+                   cycle: results pass it on their way out of the output buffer (hls/chunk.h, store_results)
     chunk          loop counters, and an address for every bank
     DMA            a mover for each chunk, and its bytes a cycle of data path
 
@@ -17,7 +18,7 @@ from typing import NamedTuple
 
 from a3cs_hw.resources import bank_bram, banks, ceil_div, tile_words, used_chunks
 from a3cs_hw.schedule import unrolling
-from a3cs_hw.template import UNROLLED, Bits, Board, Chunk, Design
+from a3cs_hw.template import UNROLLED, Bits, Board, Chunk, Design, word_bytes
 from a3cs_hw.units import Unit
 
 PE_LUT, PE_FF = 12, 20  # estimate: enables, and the valid and last flags that travel with the operands
@@ -55,12 +56,11 @@ def chunk_fabric(chunk: Chunk, units: Sequence[Unit], bits: Mapping[str, Bits]) 
     """Estimate of one chunk, part by part; its words are as wide as its widest unit's."""
     widths = [bits[unit.name] for unit in units]
     wide = Bits(*(max(getattr(each, key) for each in widths) for key in ("x", "w", "y", "acc", "residual")))
-    outputs = banks(chunk)[2]
     return {
         "PEs": pe_fabric(chunk, wide),
         "interconnect": interconnect_fabric(chunk, wide),
         "banks": lutram_banks(chunk, units, bits),
-        "write-back": Fabric(outputs * wide.acc * WRITE_BACK_LUT, outputs * wide.acc * WRITE_BACK_FF),
+        "write-back": write_back_fabric(chunk, wide.acc, min(word_bytes(each.y) for each in widths)),
         "control": Fabric(CHUNK_LUT + sum(banks(chunk)) * BANK_LUT, CHUNK_FF + sum(banks(chunk)) * BANK_FF),
         "DMA": Fabric(DMA_LUT + chunk.bytes_per_cycle * DMA_BYTE_LUT, DMA_FF + chunk.bytes_per_cycle * DMA_BYTE_FF),
     }
@@ -99,6 +99,12 @@ def interconnect_fabric(chunk: Chunk, wide: Bits) -> Fabric:
         adders = groups * ((lanes - 1) * product + wide.acc)  # the trees, and an accumulator for each
         total = total.plus(Fabric(ADDER_LUT, ADDER_FF), adders)
     return total
+
+
+def write_back_fabric(chunk: Chunk, acc_bits: int, least_bytes: int) -> Fabric:
+    """Write-backs of accumulators, as many as words of `least_bytes` leave in a cycle; one an output bank at most."""
+    bits = acc_bits * min(banks(chunk)[2], ceil_div(chunk.bytes_per_cycle, least_bytes))
+    return Fabric(bits * WRITE_BACK_LUT, bits * WRITE_BACK_FF)
 
 
 def lutram_banks(chunk: Chunk, units: Sequence[Unit], bits: Mapping[str, Bits]) -> Fabric:

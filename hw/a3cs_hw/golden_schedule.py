@@ -20,11 +20,10 @@ from a3cs_hw.manifest import Manifest, ScheduleLine, UnitVector, split_name
 from a3cs_hw.predictor import predict
 from a3cs_hw.resources import chunk_dsp, require_fit
 from a3cs_hw.simulator import walk_design
-from a3cs_hw.template import Bits, Design
+from a3cs_hw.template import REGISTER_FILES, Bits, Design
 from a3cs_hw.units import Unit
 
 HEADING = "a3cs-schedule 1"
-REGISTERS = ("input_registers", "weight_registers", "output_registers")  # they decide about energy, not about cycles
 MOST_TILES = 1_000_000  # of a network, some twenty seconds: a hostile folder may not keep a check busy for ever
 
 
@@ -59,7 +58,7 @@ def encode(units: Sequence[Unit], design: Design, bits: Mapping[str, Bits], cost
     """The text of one network on one design."""
     lines = [HEADING, _design_line(design, cost)]
     for index, chunk in enumerate(design.chunks):
-        choices = {key: value for key, value in asdict(chunk).items() if key not in REGISTERS}
+        choices = {key: value for key, value in asdict(chunk).items() if key not in REGISTER_FILES}
         mine = design.units_of(index, units)
         used = {
             "cycles": cost.chunk_cycles[index],

@@ -13,7 +13,7 @@ from operator import mul
 
 import numpy as np
 
-from a3cs_hw.arrays import Array, ChunkArrays, UnitArrays, ceil_div
+from a3cs_hw.arrays import Array, ChunkArrays, UnitArrays, ceil_div, word_bytes
 from a3cs_hw.energy import DEPENDS, NEST, Accesses
 from a3cs_hw.population_words import pair_words
 from a3cs_hw.schedule import LOOPS, Operands
@@ -114,8 +114,3 @@ def outside(depends: str, kept: Mapping[str, Array], size: Mapping[str, Array], 
 def product(values: Iterable[Array]) -> Array:
     """The product of arrays, elementwise."""
     return reduce(mul, values)
-
-
-def word_bytes(bits: Array) -> Array:
-    """Bytes of words of this many bits: template.word_bytes for arrays."""
-    return ceil_div(bits, 8)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from a3cs_hw import estimates as e
-from a3cs_hw.arrays import Array, ChunkArrays, UnitArrays, ceil_div
+from a3cs_hw.arrays import Array, ChunkArrays, UnitArrays, ceil_div, word_bytes
 from a3cs_hw.population_resources import bank_bram, banks, tile_words
 
 
@@ -31,12 +31,13 @@ def chunk_fabric(units: UnitArrays, chunks: ChunkArrays, member: Array) -> Array
     """Estimate of chunks, int64 (2, S, P); their words are as wide as their widest unit's. Any number where none is run."""
     wide = BitsArrays(*((member * bits).max(axis=2) for bits in (units.x_bits, units.w_bits, units.acc_bits)))
     count = banks(chunks)
-    rate, every, outputs = chunks.bytes_per_cycle, sum(count), count[2] * wide.acc
+    rate, every = chunks.bytes_per_cycle, sum(count)
+    written = write_back_bits(units, chunks, member, wide.acc)
     return (
         pe_fabric(chunks, wide)
         + interconnect_fabric(chunks, wide)
         + lutram_banks(units, chunks, member)
-        + np.stack([outputs * e.WRITE_BACK_LUT, outputs * e.WRITE_BACK_FF])
+        + np.stack([written * e.WRITE_BACK_LUT, written * e.WRITE_BACK_FF])
         + np.stack([e.CHUNK_LUT + every * e.BANK_LUT, e.CHUNK_FF + every * e.BANK_FF])
         + np.stack([e.DMA_LUT + rate * e.DMA_BYTE_LUT, e.DMA_FF + rate * e.DMA_BYTE_FF])
     )
@@ -71,6 +72,12 @@ def interconnect_fabric(chunks: ChunkArrays, wide: BitsArrays) -> Array:
     groups, product = chunks.rows * chunks.columns // lanes, np.minimum(wide.acc, wide.x + wide.w + bit_length)
     adders = groups * ((lanes - 1) * product + wide.acc) * (lanes > 1)  # the trees, and an accumulator for each
     return np.stack([adders * e.ADDER_LUT, count[0] * wide.x + count[1] * wide.w + adders * e.ADDER_FF])
+
+
+def write_back_bits(units: UnitArrays, chunks: ChunkArrays, member: Array, acc_bits: Array) -> Array:
+    """Accumulator bits of all write-backs, (S, P): as many as words of the narrowest map leave in a cycle; one a bank at most."""
+    least_bytes = np.where(member, word_bytes(units.y_bits), np.iinfo(np.int64).max).min(axis=2)
+    return acc_bits * np.minimum(banks(chunks)[2], ceil_div(chunks.bytes_per_cycle, least_bytes))
 
 
 def lutram_banks(units: UnitArrays, chunks: ChunkArrays, member: Array) -> Array:

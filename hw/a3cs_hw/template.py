@@ -32,6 +32,7 @@ UNROLLED = {"m_n": ("m", "n"), "m_c": ("m", "c"), "n_c": ("n", "c"), "k_r": ("k"
 INTERCONNECTS = tuple(UNROLLED)
 ORDERS = ("mns", "msn", "nms", "nsm", "smn", "snm")  # outermost loop first; s walks the map row by row
 WEIGHTS = ("streamed", "resident")
+REGISTER_FILES = ("input_registers", "weight_registers", "output_registers")  # they decide about energy, not about cycles
 MOST, MOST_BYTES = 1 << 30, 1 << 20  # of anything that a board offers, and of DRAM bytes a cycle
 
 

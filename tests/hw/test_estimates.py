@@ -24,6 +24,8 @@ def test_a_chunk_by_hand():
     # banks: input 2 of 400 words and output 4 of 128 x 48 bits are BRAM18; weight 8 of 72 words are LUTRAM, 1,152 bits: no
     assert parts["banks"] == Fabric(0, 0)
     assert parts["write-back"] == Fabric(4 * 48 * e.WRITE_BACK_LUT, 4 * 48 * e.WRITE_BACK_FF)
+    narrow = chunk_fabric(Chunk(4, 2, tm=8, tn=8, tr=8, tc=8, bytes_per_cycle=5), [UNIT], BITS)
+    assert narrow["write-back"] == Fabric(3 * 48 * e.WRITE_BACK_LUT, 3 * 48 * e.WRITE_BACK_FF)  # 2.5 words of 16 bits a cycle
     assert parts["control"] == Fabric(e.CHUNK_LUT + 14 * e.BANK_LUT, e.CHUNK_FF + 14 * e.BANK_FF)
     assert parts["DMA"] == Fabric(e.DMA_LUT + 16 * e.DMA_BYTE_LUT, e.DMA_FF + 16 * e.DMA_BYTE_FF)
 

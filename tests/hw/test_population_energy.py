@@ -14,18 +14,17 @@ from a3cs_hw.population_energy import pair_accesses, relative_energy
 from a3cs_hw.population_words import pair_words
 from a3cs_hw.predictor import predict, predict_unit
 from a3cs_hw.space import CHOICES, Space, agent_slots
-from a3cs_hw.template import Chunk, default_bits
+from a3cs_hw.template import REGISTER_FILES, Chunk, default_bits
 from a3cs_hw.units import Unit
 
 UNITS = agent()
 TINY = Unit("tiny", "conv", 5, 3, 1, 2, 8, 1, 4)  # its map is smaller than its padding
 SPACE = Space(agent_slots())
-REGISTERS = ("input_registers", "weight_registers", "output_registers")
 
 
 def random_pair(rng):
     """(unit, chunk, bits), register files from none at all to more words than most tiles have."""
-    registers = {key: pick(rng, (0, 1, 2, 5, 16, 64, 1000)) for key in REGISTERS}
+    registers = {key: pick(rng, (0, 1, 2, 5, 16, 64, 1000)) for key in REGISTER_FILES}
     return random_unit(rng) if rng.random() < 0.9 else TINY, dataclasses.replace(random_chunk(rng), **registers), random_bits(rng)
 
 
@@ -47,7 +46,7 @@ def test_accesses_of_pairs(monkeypatch, block):
 def test_accesses_do_not_overflow():
     """2**46 MACs, every one of which reads its words anew: no level wraps."""
     unit = Unit("huge", "conv", 4096, 4096, 512, 512, 5, 1, 2)
-    chunk = Chunk(1, 1, tm=64, tn=64, tr=64, bytes_per_cycle=1, **dict.fromkeys(REGISTERS, 1))
+    chunk = Chunk(1, 1, tm=64, tn=64, tr=64, bytes_per_cycle=1, **dict.fromkeys(REGISTER_FILES, 1))
     bits = default_bits([unit], word=32, acc=64)["huge"]
     got, expected = pair_accesses(unit_arrays([unit], [bits]), chunk_arrays([chunk])), predict_unit(unit, chunk, bits).accesses
     assert got[:, 0].tolist() == list(expected) and expected.mac > 2**46 and expected.register > 2**50
