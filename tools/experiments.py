@@ -32,17 +32,17 @@ def main() -> int:
     parser.add_argument("--out", default="docs", metavar="DIR")
     options = parser.parse_args()
     out = Path(options.out)
-    real, ideal = bandwidth.measure(options.agents, options.evaluations, options.jobs)
+    ratios = bandwidth.measure(options.agents, options.evaluations, options.jobs)
     curves = critic.measure(options.teacher, Path(options.runs), options.steps, options.seeds, options.jobs)
     (out / "results").mkdir(parents=True, exist_ok=True)
-    save_png(bandwidth.draw(real, ideal), out / "results" / "experiment-bandwidth.png")
+    save_png(bandwidth.draw(ratios), out / "results" / "experiment-bandwidth.png")
     text = [
         "# Experiments on claims that were not shown to hold\n",
         "[The verdicts](results.md) say what held; here is why we think that some claims did not, or were not shown to, and what "
         f"tests it. `python tools/experiments.py --teacher TEACHER --agents AGENTS --seeds {options.seeds} "
         f"--steps {options.steps} --evaluations {options.evaluations}`, where the teacher and the agents are those of table3 on "
         "catch.\n",
-        *bandwidth.section(real, ideal, options.evaluations),
+        *bandwidth.section(ratios, options.evaluations),
         *critic.section(curves),
     ]
     write_bytes(out / "experiments.md", "\n".join(text).encode())

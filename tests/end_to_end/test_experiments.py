@@ -49,8 +49,23 @@ def test_what_the_bandwidth_says(experiments):
     """A ratio that falls below 1 again, or that some seed has below 1, counts as above it."""
     bandwidth, _ = experiments
     rising = np.array([[0.5, 0.9], [0.9, 1.1], [1.1, 1.2], [0.9, 1.3], [1.2, 1.3], [1.3, 1.4], [1.5, 1.5]])
-    assert "from 192 bytes a cycle on" in bandwidth._verdict("x", rising)
-    assert "not above 1 with every agent" in bandwidth._verdict("x", rising - 1)
+    for change, said in ((0, "from 192 bytes a cycle on"), (-1, "not above 1 with every agent")):
+        assert said in bandwidth._verdict("x", dict(zip(bandwidth.REAL, rising + change, strict=True)))
+
+
+@pytest.mark.parametrize(
+    ("real", "ideal", "said"),
+    [
+        ([1.1, 1.2], [1.3, 1.4], "once the fc's weights stay on chip"),
+        ([0.9, 1.2], [1.3, 1.4], "with 1 of 2 agents, with all where maps take no time"),
+        ([0.9, 0.8], [0.9, 1.4], "with 0 of 2 agents: with 8-bit words more than bytes"),
+    ],
+)
+def test_what_short_words_say(real, ideal, said, experiments):
+    """Bytes are named where an ideal memory does not help either, or not where it does."""
+    bandwidth, _ = experiments
+    found = {bandwidth.BYTES: np.array(real), bandwidth.BYTES_IDEAL: np.array(ideal)}
+    assert said in bandwidth._verdict_of_bytes("x", found)
 
 
 def test_what_the_critic_says(experiments):
