@@ -12,7 +12,7 @@ from a3cs_ref.autodiff.tensor import Tensor
 from a3cs_ref.config import option
 from a3cs_ref.kernels import kernels_for
 
-FORMS = ("first", "zero", "tf", "centred")
+FORMS = ("first", "corrected", "zero", "tf", "centred")
 
 
 @dataclass
@@ -52,7 +52,9 @@ class RMSProp:
     """Non-centred RMSProp: v <- d v + (1 - d) g^2;  p <- p - lr g / (sqrt(v) + eps). A parameter without gradient is left alone.
 
     form "first" (default): v starts at the first g^2 of each parameter; a plain zero start makes the first step ten times
-    the learning rate. "zero": plain start. "tf": v starts at 1 and eps stands inside the root. "centred": reference [1]'s
+    the learning rate. "corrected": v starts at 0 and is divided by 1 - d^t, as Adam's, t counting the parameter's updates: while
+    gradients grow tenfold a step, as they do in the first few of a deep network, "first" takes steps of ten learning rates,
+    this form of a few. "zero": plain start. "tf": v starts at 1 and eps stands inside the root. "centred": reference [1]'s
     form, v - m^2 under the root with m the running mean of g, eps inside.
     """
 
@@ -61,6 +63,7 @@ class RMSProp:
         self.config = config
         self.v: dict[str, np.ndarray] = {}
         self.m: dict[str, np.ndarray] = {}
+        self.t: dict[str, int] = {}
 
     def step(self, lr: float, factor: float = 1.0) -> None:
         """One update from the gradients in .grad times `factor` (see clip_factor); they are then dropped."""
@@ -74,10 +77,16 @@ class RMSProp:
         v = self.v.get(name)
         if v is None:
             v = self.v[name] = np.square(np.float32(factor) * g) if form == "first" else np.full_like(p, form == "tf")
-        if form in ("first", "zero"):
-            kernels_for(p.dtype).rmsprop(p, g, v, lr, config.decay, config.epsilon, factor)
+        if form in ("first", "corrected", "zero"):
+            root = self._correction(name) if form == "corrected" else 1.0
+            kernels_for(p.dtype).rmsprop(p, g, v, root * lr, config.decay, root * config.epsilon, factor)
         else:
             self._variant(name, p, np.float32(factor) * g, v, np.float32(lr))
+
+    def _correction(self, name: str) -> float:
+        """sqrt(1 - d^t) of this update: lr g / (sqrt(v) / root + eps) = root lr g / (sqrt(v) + root eps)."""
+        self.t[name] = self.t.get(name, 0) + 1
+        return math.sqrt(1 - self.config.decay ** self.t[name])
 
     def _variant(self, name: str, p: np.ndarray, g: np.ndarray, v: np.ndarray, lr: np.float32) -> None:
         """The forms "tf" and "centred"."""
@@ -93,13 +102,15 @@ class RMSProp:
         p -= lr * g / np.sqrt(np.maximum(v - m * m, 0) + eps)
 
     def state(self) -> dict[str, np.ndarray]:
-        """v (and m) by name, for a checkpoint."""
-        return {f"v/{n}": v for n, v in self.v.items()} | {f"m/{n}": m for n, m in self.m.items()}
+        """v (and m, and t) by name, for a checkpoint."""
+        kept = {"v": self.v, "m": self.m, "t": self.t}
+        return {f"{key}/{name}": np.asarray(value) for key, values in kept.items() for name, value in values.items()}
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:
         """Put a state back."""
         self.v = {name[2:]: value.copy() for name, value in state.items() if name.startswith("v/")}
         self.m = {name[2:]: value.copy() for name, value in state.items() if name.startswith("m/")}
+        self.t = {name[2:]: int(value) for name, value in state.items() if name.startswith("t/")}
 
 
 class Adam:

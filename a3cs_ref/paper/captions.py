@@ -7,6 +7,7 @@ from typing import Any
 
 from a3cs_ref.paper import quoted
 from a3cs_ref.paper.names import ARTEFACTS, NETS, SCHEMES, game_title, games_of, select, teacher_title
+from a3cs_ref.paper.plan import DEEP
 from a3cs_ref.paper.rows import Row
 
 PLANNED = {"table1": quoted.NETS, "figure1": quoted.NETS, "table2": ("vanilla", "resnet14")}  # without --nets
@@ -70,6 +71,8 @@ def _unlike_the_paper(rows: list[Row]) -> str:
         differences.append(f"not {quoted.EPISODES} episodes an evaluation")
     if any("resnet20" not in teacher.lower().replace("-", "") for teacher in teachers):
         differences.append(f"the teacher ({', '.join(teachers)}; the paper's is {quoted.TEACHER})")
+    if deep := sorted(NETS[net] for net in {row.get("net") for row in learned} & DEEP):
+        differences.append(f"{', '.join(deep)} with RMSProp's corrected form: with the others' they diverge (docs/algorithm.md)")
     differences.append("one thread a run")
     settings = "All settings of a run are in the job.json of its key, field `job` of its row."
     return f"Unlike the paper: {'; '.join(differences)}. {settings}"

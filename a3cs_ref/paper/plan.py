@@ -29,6 +29,7 @@ from a3cs_ref.rl.sources import shipped
 from a3cs_ref.search.config import SCHEMES, CoSearchConfig
 
 STUDENTS = ("vanilla", "resnet14")  # Table II
+DEEP = {"resnet38", "resnet74"}  # their gradients explode in the first ten updates of RMSProp's default form [docs/algorithm.md]
 CHOICES = {"table1": NETS, "figure1": NETS, "table2": STUDENTS}  # the artefacts of which --nets chooses networks
 TEACHER_SEED = 1000  # no student has it
 TOLERANCE = 0.05  # share by which a random agent's MACs may differ from the searched agent's
@@ -125,6 +126,8 @@ class Experiment:
         )  # fmt: skip
         config = apply_preset(config, "auto")
         config = dataclasses.replace(config, loss=dataclasses.replace(config.loss, distill=arm))
+        if net in DEEP:
+            config = dataclasses.replace(config, optim=dataclasses.replace(config.optim, form="corrected"))
         needs = (*((agent,) if agent else ()), *(self.teacher.needs if distilled else ()))
         label = f"{self.game} {net}{'' if arm == 'none' else ' ' + arm}, seed {seed}"
         teacher = self.teacher.label if distilled else ""

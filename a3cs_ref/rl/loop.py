@@ -78,7 +78,8 @@ def _finite(terms: dict[str, float], step: int) -> dict[str, float]:
     """The terms; UserError if one is not finite: the run has diverged, and its last checkpoint must not be overwritten."""
     odd = [name for name, value in terms.items() if not np.isfinite(value)]
     if odd:
-        raise UserError(f"diverged at agent step {step:,}: {odd[0]} is {terms[odd[0]]}; the last checkpoint is kept, lower --lr")
+        what = f"diverged at agent step {step:,}: {odd[0]} is {terms[odd[0]]}"
+        raise UserError(f"{what}; the last checkpoint is kept, lower --lr or try --form corrected")
     return terms
 
 

@@ -82,7 +82,7 @@ def test_scores_are_of_whole_games_not_of_one_life():
     result = evaluate.evaluate(by_sight, "bricks", episodes=20, seed=4)
     again = evaluate.evaluate(by_sight, "bricks", episodes=20, seed=4)
     np.testing.assert_array_equal(result.scores, again.scores)
-    assert result.mean == np.mean(result.scores) and result.std == pytest.approx(np.std(result.scores))
+    assert result.mean == pytest.approx(np.mean(result.scores)) and result.std == pytest.approx(np.std(result.scores))
     assert result.lengths.min() >= 3 * 11 and result.capped == 0  # a ball takes 11 steps to fall
     assert result.summary()["scores"] == result.scores.tolist()
 

@@ -1,4 +1,4 @@
-"""RMSProp in its four forms, Adam, clipping and the learning rate, each against its formula."""
+"""RMSProp in its five forms, Adam, clipping and the learning rate, each against its formula."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from a3cs_ref.optim import FORMS, Adam, OptimConfig, RMSProp, clip_factor, gradi
 
 def steps_of(form, gradients, lr=0.1, decay=0.9, epsilon=0.01):
     """Textbook RMSProp on one number: its value after each gradient."""
-    p, m, v, values = 1.0, 0.0, {"first": gradients[0] ** 2, "zero": 0.0, "tf": 1.0, "centred": 0.0}[form], []
-    for g in gradients:
+    p, m, v, values = 1.0, 0.0, {"first": gradients[0] ** 2, "tf": 1.0}.get(form, 0.0), []
+    for t, g in enumerate(gradients, start=1):
         v = decay * v + (1 - decay) * g * g
         m = decay * m + (1 - decay) * g
-        root = {"tf": np.sqrt(v + epsilon), "centred": np.sqrt(v - m * m + epsilon)}.get(form, np.sqrt(v) + epsilon)
+        roots = {
+            "tf": np.sqrt(v + epsilon), "centred": np.sqrt(v - m * m + epsilon),
+            "corrected": np.sqrt(v / (1 - decay**t)) + epsilon,
+        }  # fmt: skip
+        root = roots.get(form, np.sqrt(v) + epsilon)
         p -= lr * g / root
         values.append(p)
     return values
@@ -43,6 +47,20 @@ def test_first_form_begins_with_the_learning_rate():
         RMSProp({"p": p}, OptimConfig(form=form)).step(1e-3)
         moved[form] = -p.data[0]
     assert np.isclose(moved["first"], 1e-3, rtol=0.01) and np.isclose(moved["zero"], 1e-2, rtol=0.02)
+
+
+def test_the_corrected_form_tames_growing_gradients():
+    """Gradients that grow tenfold a step are followed by steps of ten learning rates."""
+    longest = {}
+    for form in ("first", "corrected"):
+        p, places = Tensor(np.zeros(1), needs_grad=True), [0.0]
+        optimizer = RMSProp({"p": p}, OptimConfig(form=form))
+        for power in range(6):
+            p.grad = np.array([10.0**power])
+            optimizer.step(1.0)
+            places.append(float(p.data[0]))
+        longest[form] = np.abs(np.diff(places)).max()
+    assert longest["first"] > 7 and longest["corrected"] < 2.5
 
 
 def test_parameter_without_gradient_is_left_alone():

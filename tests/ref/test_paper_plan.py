@@ -82,6 +82,13 @@ def plan_or_skip(scale, game):
         pytest.skip(str(error))
 
 
+def test_deep_networks_learn_with_the_form_that_does_not_diverge():
+    """A table would end at ResNet-74, or compare a network that learned with one that had first to recover."""
+    forms = {job.config["game"] + job.config["net"]: job.config["optim"]["form"] for job in jobs_of(planned("table1"))}
+    deep = {f"catch{net}": "corrected" if net in ("resnet38", "resnet74") else "first" for net in NETS}
+    assert forms == deep
+
+
 def test_what_is_asked_for():
     """Wrong games, seeds or networks would be run for hours."""
     entries = planned("table2", games=("catch", "bricks"), seeds=3, nets=("vanilla",))["table2"]

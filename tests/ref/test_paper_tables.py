@@ -156,6 +156,13 @@ def test_the_caption_of_a_run_like_the_papers_claims_no_difference():
     assert "not 30 episodes" in caption("table2", header("table2"), [row | {"episodes": 3}])
 
 
+def test_the_caption_says_who_learned_otherwise():
+    """A reader would take all networks of Table I to have the same optimiser."""
+    rows = [training("catch", 0, net) for net in ("vanilla", "resnet74", "resnet38")]
+    assert "ResNet-38, ResNet-74 with RMSProp's corrected form" in caption("table1", header("table1"), rows)
+    assert "corrected form" not in caption("table1", header("table1"), rows[:1])
+
+
 def test_the_caption_names_who_ran_for_how_long_where_it_differs():
     """Two lengths of run in one table would be told as one."""
     rows = [training("catch", 0, "vanilla"), training("catch", 0, "resnet14", steps=800), search("catch", 0, "direct")]
