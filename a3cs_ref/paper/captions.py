@@ -72,7 +72,7 @@ def _unlike_the_paper(rows: list[Row]) -> str:
     if any("resnet20" not in teacher.lower().replace("-", "") for teacher in teachers):
         differences.append(f"the teacher ({', '.join(teachers)}; the paper's is {quoted.TEACHER})")
     if deep := sorted(NETS[net] for net in {row.get("net") for row in learned} & DEEP):
-        differences.append(f"{', '.join(deep)} with RMSProp's corrected form: with the others' they diverge (docs/algorithm.md)")
+        differences.append(f"{', '.join(deep)} with RMSProp's corrected form, not the default (docs/algorithm.md)")
     differences.append("one thread a run")
     settings = "All settings of a run are in the job.json of its key, field `job` of its row."
     return f"Unlike the paper: {'; '.join(differences)}. {settings}"

@@ -29,7 +29,7 @@ from a3cs_ref.rl.sources import shipped
 from a3cs_ref.search.config import SCHEMES, CoSearchConfig
 
 STUDENTS = ("vanilla", "resnet14")  # Table II
-DEEP = {"resnet38", "resnet74"}  # their gradients explode in the first ten updates of RMSProp's default form [docs/algorithm.md]
+DEEP = {"resnet20", "resnet38", "resnet74"}  # with RMSProp's default form their gradients explode at first [docs/algorithm.md]
 CHOICES = {"table1": NETS, "figure1": NETS, "table2": STUDENTS}  # the artefacts of which --nets chooses networks
 TEACHER_SEED = 1000  # no student has it
 TOLERANCE = 0.05  # share by which a random agent's MACs may differ from the searched agent's
@@ -124,10 +124,8 @@ class Experiment:
             log_every=min(10_000, every), checkpoint_every=min(50_000, every), evaluate_every=every,
             evaluate_episodes=size.episodes,
         )  # fmt: skip
-        config = apply_preset(config, "auto")
+        config = _settings(config)
         config = dataclasses.replace(config, loss=dataclasses.replace(config.loss, distill=arm))
-        if net in DEEP:
-            config = dataclasses.replace(config, optim=dataclasses.replace(config.optim, form="corrected"))
         needs = (*((agent,) if agent else ()), *(self.teacher.needs if distilled else ()))
         label = f"{self.game} {net}{'' if arm == 'none' else ' ' + arm}, seed {seed}"
         teacher = self.teacher.label if distilled else ""
@@ -179,8 +177,16 @@ class Experiment:
             self.game, net, steps, seed=TEACHER_SEED, log_every=min(10_000, steps),
             checkpoint_every=min(50_000, max(BATCH, steps // 10)), evaluate_every=steps, evaluate_episodes=self.size.episodes,
         )  # fmt: skip
-        job = Job("train", to_dict(apply_preset(config, "auto")), f"{self.game} teacher, {net}", steps)
+        job = Job("train", to_dict(_settings(config)), f"{self.game} teacher, {net}", steps)
         return Teacher(job.folder, f"{net}, {steps:,} agent steps", (job,))
+
+
+def _settings(config: TrainConfig) -> TrainConfig:
+    """The configuration as a run of its length and a network of its depth need it."""
+    config = apply_preset(config, "auto")
+    if config.net in DEEP:
+        config = dataclasses.replace(config, optim=dataclasses.replace(config.optim, form="corrected"))
+    return config
 
 
 # The artefacts -------------------------------------------------------------------------------------------------------

@@ -85,8 +85,10 @@ def plan_or_skip(scale, game):
 def test_deep_networks_learn_with_the_form_that_does_not_diverge():
     """A table would end at ResNet-74, or compare a network that learned with one that had first to recover."""
     forms = {job.config["game"] + job.config["net"]: job.config["optim"]["form"] for job in jobs_of(planned("table1"))}
-    deep = {f"catch{net}": "corrected" if net in ("resnet38", "resnet74") else "first" for net in NETS}
+    deep = {f"catch{net}": "corrected" if net not in ("vanilla", "resnet14") else "first" for net in NETS}
     assert forms == deep
+    teacher = plan(Request(("table2",), "full", ("catch",)))["table2"][-1].job.needs[0]
+    assert (teacher.config["net"], teacher.config["optim"]["form"]) == ("resnet20", "corrected")
 
 
 def test_what_is_asked_for():
