@@ -44,6 +44,10 @@ LOW_RULE = (
     "as much (the half is our reading). " + ABOVE_RULE
 )
 NO_FIGURES = " The paper gives no figures."
+DEEP_FORM = (
+    " Networks deeper than ResNet-14 have another form of RMSProp than the others: their gradients explode in the first updates "
+    "with the default (docs/algorithm.md)."
+)
 FASTER_MEMORY = " docs/experiments.md tests it on boards with faster memory."
 BYTES_DECIDE = (
     "Our explanation: with the real memory, weights and maps on their way to and from DRAM take longer than the arithmetic, and "
@@ -166,7 +170,7 @@ def larger_networks(results: Results) -> Claim:
         "Larger networks score higher",
         '"networks with a larger size in general favor the achieved test scores" (Sec. V-B); '
         + in_table1((net, "vanilla") for net in larger),
-        ABOVE_RULE + EVERY,
+        ABOVE_RULE + EVERY + DEEP_FORM,
         [sizes(results, net, "vanilla") for net in larger],
     )
 
@@ -179,7 +183,7 @@ def task_specific_size(results: Results) -> Claim:
         '"there always exists a task-specific optimal network size (i.e., a further increase won\'t improve or even degrade the '
         'test score)"; "ResNet-74 is inferior to ResNet-20/38 in most of these experiments" (Sec. V-B); '
         + in_table1((net, "resnet74") for net in best),
-        ABOVE_RULE + EVERY,
+        ABOVE_RULE + EVERY + DEEP_FORM,
         [sizes(results, net, "resnet74") for net in best],
     )
 

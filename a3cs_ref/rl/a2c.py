@@ -66,7 +66,7 @@ def backpropagate(policy: Policy, rollout: Rollout, targets: Targets, config: Lo
 class Trainer:
     """A2C on one network: `iterate` is one rollout and one update of theta.
 
-    A run's state is the player's, theta, the running statistics and RMSProp's v.
+    A run's state is the player's, theta, the running statistics and RMSProp's.
     """
 
     kind = "train"

@@ -11,8 +11,10 @@ from a3cs_hw.units import Unit
 
 
 def fit_registers(design: Design, units: Sequence[Unit], bits: Mapping[str, Bits]) -> Design:
-    """The design itself if its estimated LUTs and flip-flops fit its board, else with one register an operand in every PE."""
+    """The design itself if its estimated LUTs and flip-flops fit its board, else with at most one register an operand."""
     if not warnings(design_fabric(units, design, bits), design.board):
         return design
-    chunks = (dataclasses.replace(chunk, **dict.fromkeys(REGISTER_FILES, 1)) for chunk in design.chunks)
-    return dataclasses.replace(design, chunks=tuple(chunks))
+    chunks = tuple(
+        dataclasses.replace(chunk, **{file: min(1, getattr(chunk, file)) for file in REGISTER_FILES}) for chunk in design.chunks
+    )
+    return dataclasses.replace(design, chunks=chunks)

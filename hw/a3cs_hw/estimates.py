@@ -3,8 +3,8 @@
     PE             a wrapper around its DSP slice, and its register file: words x bits flip-flops with a multiplexer, or LUTRAM
     interconnect   a register on every line from a bank to the PEs, and where lanes share an output, adder trees and accumulators
     banks          those of at most 1,024 bits, in LUTRAM (larger ones are BRAM18)
-    write-back     bias, residual, shift, rounding and saturation, once for every word that the chunk's share of DRAM takes in a
-                   cycle: results pass it on their way out of the output buffer (hls/chunk.h, store_results)
+    write-back     shift, rounding and saturation of results on their way out of the output buffer, as in hls/chunk.h, for as many
+                   words as the chunk's share of DRAM takes in a cycle (the HLS code writes one), be the memory ideal or not
     chunk          loop counters, and an address for every bank
     DMA            a mover for each chunk, and its bytes a cycle of data path
 

@@ -63,10 +63,11 @@ def test_the_corrected_form_tames_growing_gradients():
     assert longest["first"] > 7 and longest["corrected"] < 2.5
 
 
-def test_parameter_without_gradient_is_left_alone():
-    """Operators that were not sampled drift, or their v decays while they wait."""
+@pytest.mark.parametrize("form", FORMS)
+def test_parameter_without_gradient_is_left_alone(form):
+    """Operators that were not sampled drift, or their v decays or their correction ends while they wait."""
     used, idle = Tensor(np.ones(1), needs_grad=True), Tensor(np.ones(1), needs_grad=True)
-    optimizer = RMSProp({"used": used, "idle": idle}, OptimConfig())
+    optimizer = RMSProp({"used": used, "idle": idle}, OptimConfig(form=form, decay=0.9, epsilon=0.01))
     for tensor in (used, idle):
         tensor.grad = np.array([2.0])
     optimizer.step(0.1)
@@ -75,6 +76,9 @@ def test_parameter_without_gradient_is_left_alone():
     optimizer.step(0.1)
     assert np.array_equal(idle.data, before) and np.array_equal(optimizer.v["idle"], v)
     assert not np.array_equal(used.data, before)
+    idle.grad = np.array([-1.0])
+    optimizer.step(0.1)
+    assert np.allclose(idle.data, steps_of(form, [2.0, -1.0])[-1], rtol=1e-6)
 
 
 @pytest.mark.parametrize("form", FORMS)

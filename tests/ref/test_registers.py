@@ -24,6 +24,8 @@ def test_only_registers_change_and_only_where_luts_are_short():
     lean = fit_registers(short, UNITS, BITS)
     ones = dict.fromkeys(REGISTER_FILES, 1)
     assert lean == dataclasses.replace(short, chunks=(dataclasses.replace(fits.chunks[0], **ones),))
+    bare = Design((Chunk(32, 32, input_registers=0, weight_registers=0, output_registers=9),), fits.allocation, SMALL)
+    assert [getattr(fit_registers(bare, UNITS, BITS).chunks[0], file) for file in REGISTER_FILES] == [0, 0, 1]
     before, after = predict(UNITS, short, BITS), predict(UNITS, lean, BITS)
     assert after.fabric.lut < before.fabric.lut and after.fabric.ff <= before.fabric.ff
     assert (after.epoch, after.latency, after.dsp, after.bram) == (before.epoch, before.latency, before.dsp, before.bram)
