@@ -8,15 +8,11 @@ does not.
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from a3cs_ref.checkpoint import RunFolder
-from a3cs_ref.paper.statistics import FEWEST, improvement, mean_interval
+from a3cs_ref.paper.statistics import FEWEST, improvement
+from experiment_runs import mean_of, run_all, with_interval
 
 EVALUATIONS = 5  # of a run, evenly
 POLICY, PAPERS, LARGE = "policy only", "AC, beta_3 = 1e-3", "AC, beta_3 = 1e-1"
@@ -31,23 +27,15 @@ def common(steps: int) -> str:
 
 
 def measure(teacher: str, runs: Path, steps: int, seeds: int, jobs: int) -> Curves:
-    """The test scores of every run. What is there is not run again; what was interrupted goes on."""
-    keys = [(label, seed) for label in VARIANTS for seed in range(seeds)]
-    with ThreadPoolExecutor(jobs) as pool:
-        found = list(pool.map(lambda key: _curve(*key, teacher, runs, steps), keys))
-    return {label: [curve for (other, _), curve in zip(keys, found, strict=True) if other == label] for label in VARIANTS}
-
-
-def _curve(label: str, seed: int, teacher: str, runs: Path, steps: int) -> dict[int, float]:
-    run = runs / f"critic-{list(VARIANTS).index(label)}-{seed}"
-    words = [*common(steps).split(), *VARIANTS[label].split(), "--teacher", teacher, "--seed", str(seed), "--out", str(run)]
-    resume = ["--resume"] if (run / "config.json").exists() else []
-    code = "import sys; from a3cs_ref.cli import main; sys.exit(main())"
-    subprocess.run(
-        [sys.executable, "-c", code, "train", *words, *resume], check=True, stdout=subprocess.DEVNULL,
-        env={**os.environ, "A3CS_THREADS": "1"},
-    )  # fmt: skip
-    return {row["step"]: row["test_score"] for row in RunFolder(run).rows() if "test_score" in row}
+    """The test scores of every run."""
+    commands = [
+        (["train", *f"{common(steps)} {words} --seed {seed} --teacher".split(), teacher], runs / f"critic-{number}-{seed}")
+        for number, words in enumerate(VARIANTS.values())
+        for seed in range(seeds)
+    ]
+    logs = run_all(commands, jobs)
+    curves = [{row["step"]: row["test_score"] for row in rows if "test_score" in row} for rows in logs]
+    return {label: curves[number * seeds : (number + 1) * seeds] for number, label in enumerate(VARIANTS)}
 
 
 def section(curves: Curves) -> list[str]:
@@ -59,11 +47,11 @@ def section(curves: Curves) -> list[str]:
     text += [f"a3cs train {common(steps[-1])} {words} --teacher TEACHER --seed SEED" for words in VARIANTS.values()]
     text += ["```\n", f"Test score of 100 games, mean over {seeds} seeds with its 95 % interval:\n", *head]
     for label, runs in curves.items():
-        text.append(f"| {label} | {' | '.join(_text(*mean_interval([run[step] for run in runs])) for step in steps)} |")
+        text.append(f"| {label} | {' | '.join(mean_of([run[step] for run in runs]) for step in steps)} |")
     text += ["", "P(X > Y), the probability that a run of X scores higher than one of Y, with its 95 % interval:\n", *head]
     for label in (PAPERS, LARGE):
         sides = [improvement(([run[step] for run in curves[label]], [run[step] for run in curves[POLICY]])) for step in steps]
-        text.append(f"| {label} over {POLICY} | {' | '.join(_text(side.value, side.interval) for side in sides)} |")
+        text.append(f"| {label} over {POLICY} | {' | '.join(with_interval(side.value, side.interval) for side in sides)} |")
     above = None if seeds < FEWEST else [s for s, side in zip(steps, sides, strict=True) if side.interval[0] > 0.5]  # of LARGE
     return [*text, "", _verdict(above), ""]
 
@@ -77,6 +65,3 @@ def _verdict(above: Sequence[int] | None) -> str:
         return f"With a beta_3 of 1e-1 AC-distillation is above policy distillation at {where} steps."
     return "A beta_3 of 1e-1 does not set the arms apart at any evaluation: that weight is not what is missing on catch."
 
-
-def _text(value: float, interval: tuple[float, float] | None) -> str:
-    return f"{value:.2f}" + (f" [{interval[0]:.2f}, {interval[1]:.2f}]" if interval else "")

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import experiment_bandwidth as bandwidth
 import experiment_critic as critic
+import experiment_updates as updates
 from a3cs_hw.draw import save_png
 from a3cs_hw.files import write_bytes
 
@@ -26,6 +27,8 @@ def main() -> int:
     parser.add_argument("--agents", required=True, nargs="+", metavar="AGENT.json")
     parser.add_argument("--runs", default="runs/experiments", metavar="DIR")
     parser.add_argument("--seeds", type=int, default=5, help="of trainings (default: 5)")
+    parser.add_argument("--results", default="docs/results", metavar="DIR", help="the rows of Fig. 2 (default: docs/results)")
+    parser.add_argument("--updates", type=int, help="of theta, where searches are compared (default: as bi-level's have)")
     parser.add_argument("--steps", type=int, default=20_000, help="agent steps of each training (default: 20000)")
     parser.add_argument("--evaluations", type=int, default=10_000, help="designs of each search (default: 10000)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
@@ -34,6 +37,9 @@ def main() -> int:
     out = Path(options.out)
     ratios = bandwidth.measure(options.agents, options.evaluations, options.jobs)
     curves = critic.measure(options.teacher, Path(options.runs), options.steps, options.seeds, options.jobs)
+    searches = updates.measure(
+        options.teacher, Path(options.runs), Path(options.results), options.updates, options.seeds, options.jobs
+    )
     (out / "results").mkdir(parents=True, exist_ok=True)
     save_png(bandwidth.draw(ratios), out / "results" / "experiment-bandwidth.png")
     text = [
@@ -44,6 +50,7 @@ def main() -> int:
         "catch.\n",
         *bandwidth.section(ratios, options.evaluations),
         *critic.section(curves),
+        *updates.section(searches),
     ]
     write_bytes(out / "experiments.md", "\n".join(text).encode())
     return 0
