@@ -22,6 +22,7 @@ Legend = dict[str, Any]  # label -> handle: each label once, whatever the number
 
 ACROSS = 4  # panels in a row
 PANEL, TALL, LETTERS = 3.2, 2.5, 14  # inches: a panel's width and height; letters of the title an inch
+LINE = ("row", "game", "net", "arm", "scheme", "agent")  # what tells a line or mark from others, where a row has it
 MANY = 3  # seeds from which a mean and its interval are drawn
 LONG, SHORT = 2_000_000, 10_000  # agent steps from which an axis counts millions; below which it counts them one by one
 WIDE = 8.0  # an FPS axis that spans more than this factor is logarithmic
@@ -247,7 +248,10 @@ def _frame(figure: Figure, legend: Legend, artefact: str, header: Mapping[str, A
 def _many(artefact: str, rows: list[Row]) -> list[str]:
     """Episodes and seeds, and what a line, a shade or a bar stands for."""
     words = [f"{episodes} episodes a score" for episodes in sorted({row["episodes"] for row in rows if "episodes" in row})]
-    counts = sorted({len({row["seed"] for row in select(rows, game=game)}) for game in games_of(artefact, rows)})
+    seeds_of: dict[tuple[Any, ...], set[int]] = {}
+    for row in rows:
+        seeds_of.setdefault(tuple(row.get(name) for name in LINE), set()).add(row["seed"])
+    counts = sorted({len(seeds) for seeds in seeds_of.values()})
     alone = f"a {'mark' if artefact == 'figure3' else 'thin line'} for each seed"
     if counts and counts[-1] >= MANY:
         seeds = str(counts[-1]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"

@@ -97,6 +97,12 @@ def test_from_three_seeds_on_a_line_is_their_mean_and_has_a_shade():
             np.testing.assert_allclose(scores, curve[:, 1])
 
 
+def test_seeds_are_counted_line_by_line():
+    """A network that ran with fewer seeds than another is said to have as many."""
+    rows = [training("catch", seed, "vanilla") for seed in range(5)] + [training("catch", seed, "resnet14") for seed in range(3)]
+    assert "mean over 3 to 5 seeds" in drawn("figure1", rows)._suptitle.get_text().replace("\n", " ")
+
+
 def test_only_what_all_seeds_have_is_averaged():
     """A mean would be taken over fewer seeds than the figure says, or a missing point be made up."""
     rows = [training("catch", seed, "vanilla", level=100 * seed, points=10 * (1 + seed % 2)) for seed in range(3)]
