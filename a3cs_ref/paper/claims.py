@@ -48,7 +48,7 @@ DEEP_FORM = (
     " Networks deeper than ResNet-14 have another form of RMSProp than the others: their gradients explode in the first updates "
     "with the default (docs/algorithm.md)."
 )
-FASTER_MEMORY = " docs/experiments.md tests it on boards with faster memory."
+FASTER_MEMORY = " docs/experiments.md tests it on boards with faster memory, and with shorter words."
 BYTES_DECIDE = (
     "Our explanation: with the real memory, weights and maps on their way to and from DRAM take longer than the arithmetic, and "
     "of these the searched agents do not have less." + FASTER_MEMORY
@@ -57,6 +57,10 @@ MAPS_MOVE = "Our explanation: every map of the template passes through DRAM, DNN
 LITTLE_CRITIC = (
     "It is not that the paper's beta_3 is too small for the critic's distillation to matter: on catch, one a hundred times as "
     "large sets nothing apart (docs/experiments.md)."
+)
+SCHEDULES = (
+    "Our explanation: bi-level search is then at the end of its schedules, one-level search in the midst of its own. A one-level "
+    "search that is planned for as many updates is not below (docs/experiments.md)."
 )
 
 
@@ -298,6 +302,7 @@ def at_equal_updates(results: Results) -> Claim:
         "its theta has half of the updates.",
         "Both at the last evaluation that has no more updates of theta than bi-level at its end. " + ABOVE_RULE,
         [compare(rows, x, y, note=note)],
+        SCHEDULES,
     )
 
 
