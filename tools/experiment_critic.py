@@ -44,7 +44,7 @@ def section(curves: Curves) -> list[str]:
     seeds, steps = len(curves[POLICY]), list(curves[POLICY][0])
     head = [f"| | {' | '.join(f'{step:,} steps' for step in steps)} |", "|---|" + "---|" * len(steps)]
     text = ["## AC-distillation over policy distillation (claim 7)\n", __doc__.split("\n\n", 1)[1], "```"]
-    text += [f"a3cs train {common(steps[-1])} {words} --teacher TEACHER --seed SEED" for words in VARIANTS.values()]
+    text += [f"a3cs train {common(steps[-1])} {words} --teacher TEACHER --seed SEED --out RUN" for words in VARIANTS.values()]
     text += ["```\n", f"Test score of 100 games, mean over {seeds} seeds with its 95 % interval:\n", *head]
     for label, runs in curves.items():
         text.append(f"| {label} | {' | '.join(mean_of([run[step] for run in runs]) for step in steps)} |")
@@ -64,4 +64,3 @@ def _verdict(above: Sequence[int] | None) -> str:
         where = ", ".join(f"{step:,}" for step in above)
         return f"With a beta_3 of 1e-1 AC-distillation is above policy distillation at {where} steps."
     return "A beta_3 of 1e-1 does not set the arms apart at any evaluation: that weight is not what is missing on catch."
-

@@ -14,10 +14,10 @@ from a3cs_hw.estimates import design_fabric
 from a3cs_hw.template import load_design
 from a3cs_hw.units import count_macs
 from a3cs_hw.workload import load_workload
-from a3cs_ref.checkpoint import RunFolder
+from a3cs_ref.checkpoint import RunFolder, load_checkpoint
+from a3cs_ref.nn.build import network_units
 from a3cs_ref.paper.execute import training_seconds
 from a3cs_ref.paper.statistics import mean_interval
-from a3cs_ref.search.accelerate import units_of
 from ship import DATA
 
 if TYPE_CHECKING:
@@ -226,6 +226,7 @@ def introduction(options: argparse.Namespace) -> list[str]:
     """What the agent is, the commands that made it, what they cost."""
     agent = json.loads((Path(options.search) / "derive.json").read_text())
     steps, search = steps_of(options.agent), steps_of([options.search])
+    rival = network_units("resnet14", None, load_checkpoint(DATA / f"{NAME}.npz")[0]["actions"])
     return [
         "# The shipped searched agent\n",
         f"`{NAME}` comes with the package: the agent that a co-search found on Breakout, trained from scratch for {steps:,} "
@@ -240,7 +241,7 @@ def introduction(options: argparse.Namespace) -> list[str]:
         train_command(options.resnet14, "resnet14"),
         f"python tools/searched.py --search {options.search} --agent {' '.join(options.agent)} --resnet14 {options.resnet14}",
         "```\n",
-        f"Cells: {' '.join(agent['operators'])}; {agent['macs']:,} MACs (ResNet-14: {count_macs(units_of('resnet14')[0]):,}). "
+        f"Cells: {' '.join(agent['operators'])}; {agent['macs']:,} MACs (ResNet-14: {count_macs(rival):,}). "
         f"The expected MACs went from {agent['expected_macs_start']:,} to {agent['expected_macs_end']:,} in {search:,} steps.",
         f"Cost, hours of one thread without evaluations: search {hours(options.search):.2f}, training "
         f"{sum(map(hours, options.agent)):.2f}, ResNet-14's training {hours(options.resnet14):.2f}; on two cores of an "
