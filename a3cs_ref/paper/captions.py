@@ -1,4 +1,7 @@
-"""The caption of a table or figure: at which scale, with what, how unlike the paper, and how to make it again."""
+"""The caption of a table or figure: at which scale, with what, how unlike the paper, and how to make it again.
+
+A table has it below itself; a figure, on a page of its own (figure_page).
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from a3cs_ref.paper import quoted
 from a3cs_ref.paper.names import ARTEFACTS, NETS, SCHEMES, game_title, games_of, select, teacher_title
 from a3cs_ref.paper.plan import DEEP
 from a3cs_ref.paper.rows import Row
+from a3cs_ref.presets import PRESETS, SHORT_STEPS
 
 PLANNED = {"table1": quoted.NETS, "figure1": quoted.NETS, "table2": ("vanilla", "resnet14")}  # without --nets
 SPEED = ("table3", "figure3")  # the artefacts with rows of hardware
@@ -28,25 +32,33 @@ def caption(artefact: str, header: Mapping[str, Any], rows: list[Row]) -> str:
     return "".join(f"- {line}\n" for line in lines)
 
 
+def figure_page(artefact: str, header: Mapping[str, Any], rows: list[Row], picture: str) -> str:
+    """The page of a figure as Markdown. picture: the file name of its PNG, beside the page."""
+    numeral, what = ARTEFACTS[artefact]
+    return f"# {numeral}: {what}\n\n![{numeral}: {what}]({picture})\n\n{caption(artefact, header, rows)}"
+
+
 def _learned(rows: list[Row]) -> list[Row]:
     return [row for row in rows if row["row"] in ("training", "search")]
 
 
 def _runs(game: str, rows: list[Row]) -> list[str]:
     """What was run on a game: steps, seeds, episodes and teacher, with the nets or schemes named where they differ."""
-    groups: dict[tuple[int, int], dict[str, set[Any]]] = {}
+    runs: dict[tuple[int, int, str], list[Row]] = {}
     for row in _learned(select(rows, game=game)):
-        group = groups.setdefault((row["steps"], row["episodes"]), {"names": set(), "seeds": set(), "teachers": set()})
-        group["names"].add(NETS.get(row["net"], row["net"]) if row["row"] == "training" else SCHEMES[row["scheme"]])
-        group["seeds"].add(row["seed"])
-        group["teachers"] |= {teacher_title(row["teacher"])} - {""}
+        name = NETS.get(row["net"], row["net"]) if row["row"] == "training" else SCHEMES[row["scheme"]]
+        runs.setdefault((row["steps"], row["episodes"], name), []).append(row)
+    groups: dict[tuple[int, int, tuple[int, ...]], list[str]] = {}
+    for (steps, episodes, name), those in runs.items():
+        groups.setdefault((steps, episodes, tuple(sorted({row["seed"] for row in those}))), []).append(name)
     lines = []
-    for (steps, episodes), group in sorted(groups.items()):
-        who = f" ({', '.join(sorted(group['names']))})" if len(groups) > 1 else ""
+    for (steps, episodes, seeds), names in sorted(groups.items()):
+        who = f" ({', '.join(sorted(names))})" if len(groups) > 1 else ""
         share = f"{100 * steps / quoted.STEPS:.2g} % of the paper's {quoted.STEPS:,}"
-        teacher = f"; teacher: {', '.join(sorted(group['teachers']))}" if group["teachers"] else ""
-        seeds = f"{'seed' if len(group['seeds']) == 1 else 'seeds'} {', '.join(map(str, sorted(group['seeds'])))}"
-        what = f"{steps:,} agent steps a run ({share}), {seeds}, {episodes} episodes an evaluation{teacher}"
+        found = {teacher_title(row["teacher"]) for name in names for row in runs[steps, episodes, name]} - {""}
+        teacher = f"; teacher: {', '.join(sorted(found))}" if found else ""
+        numbers = f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
+        what = f"{steps:,} agent steps a run ({share}), {numbers}, {episodes} episodes an evaluation{teacher}"
         lines.append(f"{game_title(game)}{who}: {what}.")
     return lines
 
@@ -57,7 +69,7 @@ def _statistics(artefact: str) -> str:
         return f"Ours: the mean over seeds of a run's highest evaluation / of its last one; n seeds; in brackets the {spread}."
     if artefact == "figure3":
         what = "A mark is the mean over seeds of FPS and of a run's highest evaluation"
-        return f"{what}, its bars the {spread}; with fewer, a mark for each seed."
+        return f"{what}, its bars the {spread}; with fewer, a mark for each seed. The band is the random agents' interval."
     return f"A line with a shade is the mean over seeds and the {spread}; with fewer, each run is a thin line of its own."
 
 
@@ -73,6 +85,10 @@ def _unlike_the_paper(rows: list[Row]) -> str:
         differences.append(f"the teacher ({', '.join(teachers)}; the paper's is {quoted.TEACHER})")
     if deep := sorted(NETS[net] for net in {row.get("net") for row in learned} & DEEP):
         differences.append(f"{', '.join(deep)} with RMSProp's corrected form, not the default (docs/algorithm.md)")
+    if any(row["steps"] < SHORT_STEPS for row in learned):
+        settings = ", ".join(f"{name.split('.')[-1]} = {value:g}" for name, value in PRESETS["short"].items())
+        differences.append(f"runs of less than {SHORT_STEPS:,} agent steps with {settings}")
+    differences.append("defaults that deviate (docs/algorithm.md; `--preset paper` has the paper's)")
     differences.append("one thread a run")
     settings = "All settings of a run are in the job.json of its key, field `job` of its row."
     return f"Unlike the paper: {'; '.join(differences)}. {settings}"
@@ -106,16 +122,22 @@ def _quoted(artefact: str) -> str:
 
 
 def _origin(artefact: str, header: Mapping[str, Any], rows: list[Row]) -> list[str]:
-    """The commands, one for all games with as many seeds and the same networks, the commits and the machines."""
+    """The commands, one for all games and networks with as many seeds, the commits and the machines."""
+    planned = PLANNED.get(artefact, ())
     alike: dict[tuple[int, str], list[str]] = {}
     for game in games_of(artefact, rows):
         here = select(rows, game=game)
-        nets = [net for net in PLANNED.get(artefact, ()) if select(here, net=net)]
-        chosen = f" --nets {' '.join(nets)}" if len(nets) < len(PLANNED.get(artefact, ())) else ""
-        alike.setdefault((len({row["seed"] for row in here}), chosen), []).append(game)
+        by_seeds: dict[int, list[str]] = {}
+        for net in planned or ("",):
+            seeds = {row["seed"] for row in here if not net or row.get("net") == net}
+            by_seeds.setdefault(len(seeds), []).append(net)
+        for count, nets in by_seeds.items():
+            chosen = f" --nets {' '.join(nets)}" if len(nets) < len(planned) else ""
+            alike.setdefault((count, chosen), []).append(game)
     commands = [
         f"`a3cs paper {artefact} --scale {header['scale']} --games {' '.join(games)} --seeds {seeds}{nets} --out DIR`"
         for (seeds, nets), games in sorted(alike.items())
+        if seeds
     ]
     commits, machines = (sorted({row[field] for row in rows}) for field in ("commit", "machine"))
     return [

@@ -11,6 +11,7 @@ from pathlib import Path
 from a3cs_hw.draw import save_png
 from a3cs_hw.files import UserError, read_bytes, sha256, write_bytes
 from a3cs_ref.kernels.threads import available
+from a3cs_ref.paper.captions import figure_page
 from a3cs_ref.paper.claims import claims_page
 from a3cs_ref.paper.collect import COSTS, check_held, collect, lacking
 from a3cs_ref.paper.expected import RATES, in_words, kind_of, measured, seconds
@@ -136,7 +137,9 @@ def write(rows_in: Path, out: Path, artefacts: Sequence[str], page: Path) -> lis
         if artefact.startswith("table"):
             write_bytes(drawn(out, artefact), table_text(artefact, header, rows).encode())
         else:
-            save_png(draw(artefact, header, rows), drawn(out, artefact))
+            picture = drawn(out, artefact).with_suffix(".png")
+            save_png(draw(artefact, header, rows), picture)
+            write_bytes(drawn(out, artefact), figure_page(artefact, header, rows, picture.name).encode())
     for name in (*artefacts, COSTS):
         rows_file = rows_in / f"{name}.jsonl"
         if elsewhere and rows_file.exists():
@@ -148,5 +151,5 @@ def write(rows_in: Path, out: Path, artefacts: Sequence[str], page: Path) -> lis
 
 
 def drawn(out: Path, artefact: str) -> Path:
-    """The file of an artefact's table or figure."""
-    return out / f"{artefact}.{'md' if artefact.startswith('table') else 'png'}"
+    """The page of an artefact's table or figure; a figure's picture is beside it."""
+    return out / f"{artefact}.md"

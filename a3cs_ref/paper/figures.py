@@ -28,6 +28,8 @@ LONG, SHORT = 2_000_000, 10_000  # agent steps from which an axis counts million
 WIDE = 8.0  # an FPS axis that spans more than this factor is logarithmic
 NARROW = 0.2  # a score axis spans at least this share of its largest score
 POINTS = 8  # markers along a line, about
+SHADE, EDGE = 0.1, 0.5  # opacity of an interval's shade and of its edges: five of them overlap in figure 1
+NET_LOOKS = dict(zip(quoted.NETS, (0, 1, 2, 3, 5), strict=True))  # of COLOURS: the fifth is a second blue
 SERIES = {  # of figure 3: (agent, accelerator) -> label
     ("searched", "A3C-S"): "searched agent, its DAS design",
     ("searched", "DNNBuilder"): "searched agent, DNNBuilder",
@@ -54,7 +56,7 @@ def _figure1(header: Mapping[str, Any], rows: list[Row]) -> Figure:
     figure, panels = _panels(games_of("figure1", rows))
     legend: Legend = {}
     for game, panel in panels.items():
-        for look, net in enumerate(quoted.NETS):
+        for net, look in NET_LOOKS.items():
             curves = [row["curve"] for row in select(rows, game=game, net=net)]
             _curves(panel, legend, NETS[net], look, [[(step, score) for step, score in curve] for curve in curves])
         panel.set_title(game_title(game))
@@ -82,6 +84,8 @@ def _figure2(header: Mapping[str, Any], rows: list[Row]) -> Figure:
         by_updates.tick_params(labelleft=True)
         for panel in (by_steps, by_updates):
             panel.set_title(game_title(game))
+        absent = [label for scheme, label in SCHEMES.items() if not select(rows, game=game, scheme=scheme)]
+        by_updates.set_title(f"not run: {', '.join(absent)}" if absent else "", loc="right", size=7)
         by_steps.set_ylabel("test score, argmax path")
     _frame(figure, legend, "figure2", header, rows)
     return figure
@@ -104,7 +108,7 @@ def _figure3(header: Mapping[str, Any], rows: list[Row]) -> Figure:
                     seen += _marks(panel, look, speeds, scores, memory == "real")
                     legend[label] = _proxy(look, COLOURS[look])
         if seen:
-            legend["hollow: ideal memory"] = _proxy(0, INK, hollow=True)
+            legend["hollow, or around a filled one: ideal memory"] = _proxy(0, INK, hollow=True)
         _reference(panel, legend, [row["highest"] for row in select(runs, game=game, net="random")])
         _fps_axis(panel, seen)
         _score_axis(panel)
@@ -144,7 +148,10 @@ def _curves(panel: Axes, legend: Legend, label: str, look: int, runs: list[list[
     if shared:
         scores = [dict(run) for run in runs]
         means, intervals = zip(*(mean_interval([run[x] for run in scores]) for x in shared), strict=True)
-        panel.fill_between(shared, *zip(*intervals, strict=True), color=colour, alpha=0.18, linewidth=0)
+        low, high = zip(*intervals, strict=True)
+        panel.fill_between(shared, low, high, color=colour, alpha=SHADE, linewidth=0)
+        for edge in (low, high):
+            panel.plot(shared, edge, color=colour, alpha=EDGE, linewidth=0.6)
         lines, width = [(tuple(shared), means)], 1.6
     for xs, ys in lines:
         every = max(1, len(xs) // POINTS)
@@ -187,8 +194,9 @@ def _reference(panel: Axes, legend: Legend, scores: list[float]) -> None:
     if not scores:
         return
     mean, interval = mean_interval(scores)
+    label = "random agent, score alone" + (" (band: its interval)" if interval else "")
     for score in [mean] if interval else scores:
-        legend["random agent, score alone"] = panel.axhline(score, color=INK, linestyle="--", linewidth=1)
+        legend[label] = panel.axhline(score, color=INK, linestyle="--", linewidth=1)
     if interval:
         panel.axhspan(*interval, color=INK, alpha=0.08, linewidth=0)
 
@@ -227,11 +235,11 @@ def _fps_axis(panel: Axes, seen: Sequence[float]) -> None:
 
 
 def _score_axis(panel: Axes) -> None:
-    """No narrower than a share of the scores: runs that hardly differ shall look so."""
+    """No narrower than a share of the scores, so that runs that hardly differ look so. Room is made below: games have a most."""
     low, high = panel.get_ylim()
     missing = NARROW * max(abs(low), abs(high)) - (high - low)
     if missing > 0:
-        panel.set_ylim(low - missing / 2, high + missing / 2)
+        panel.set_ylim(low - missing, high)
 
 
 def _frame(figure: Figure, legend: Legend, artefact: str, header: Mapping[str, Any], rows: list[Row]) -> None:
@@ -254,7 +262,8 @@ def _many(artefact: str, rows: list[Row]) -> list[str]:
     counts = sorted({len(seeds) for seeds in seeds_of.values()})
     alone = f"a {'mark' if artefact == 'figure3' else 'thin line'} for each seed"
     if counts and counts[-1] >= MANY:
-        seeds = str(counts[-1]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+        averaged = [count for count in counts if count >= MANY]
+        seeds = str(averaged[-1]) if len(averaged) == 1 else f"{averaged[0]} to {averaged[-1]}"
         spread = "bars" if artefact == "figure3" else "shaded"
         words.append(f"mean over {seeds} seeds and its 95\u00a0% interval ({spread})")
     if counts and counts[0] < MANY:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from a3cs_ref.paper.names import ARTEFACTS, game_title
+from a3cs_ref.paper.quoted import STEPS
 from a3cs_ref.paper.rows import Row
 from a3cs_ref.paper.statistics import FEWEST, RESAMPLES
 from a3cs_ref.paper.verdicts import FAILS, UNSHOWN, Claim, Line
@@ -22,7 +23,9 @@ How verdicts are made:
 - Mean, IQM (the mean without the lowest and the highest quarter of the runs) and P(X > Y) have 95 % percentile intervals of the
   bootstrap over seeds, stratified by game ({RESAMPLES:,} resamples, fixed seed). They are too narrow for few runs: were two sides
   alike, three runs each would get "holds" in 10 % of the cases and "does not hold" in as many, five runs each in 5 %.
-- A claim has several comparisons: each must hold, one that does not is enough against it. No correction is made for their number.
+- Where a claim has several comparisons, each must hold and one that does not is enough against it, but for those of which its
+  rule says that they do not decide. No correction is made for their number.
+- A verdict is of the games it names, at the lengths it names: the paper's is of Atari games and {STEPS:,} agent steps.
 - A score is a run's highest evaluation, as the paper's tables have it; of a search, the evaluation that is named.
 """
 
@@ -36,7 +39,7 @@ def page(
     """The page. headers and found: header and rows of every artefact that was read; drawn: where its table or figure is."""
     summary = [[str(number), claim.title, *_over_all(claim)] for number, claim in enumerate(claims, 1)]
     parts = ["# The paper's claims, and what we measured", _measured(headers), *_links(drawn), METHOD.rstrip()]
-    parts.append(table(("", "Claim", "Verdict", "Because of"), summary))
+    parts.append(table(("", "Claim", "Whose", "Verdict", "Where", "Because of"), summary))
     parts += [_section(number, claim) for number, claim in enumerate(claims, 1)]
     parts += [_costs(found["costs"])] if found.get("costs") else []
     parts.append(_origin(found))
@@ -76,9 +79,23 @@ def _section(number: int, claim: Claim) -> str:
     return "\n\n".join([*head, table(heads, lines), conclusion, *explanation])
 
 
-def _over_all(claim: Claim) -> tuple[str, str]:
+def _over_all(claim: Claim) -> tuple[str, str, str, str]:
     verdict, why = claim.verdict
-    return f"**{verdict}**", why
+    return "ours" if claim.ours else "paper", f"**{verdict}**", _where(claim), why
+
+
+def _where(claim: Claim) -> str:
+    """The games that have the claim's verdict, and the other verdicts with theirs; a count has no games."""
+    games: dict[str, list[str]] = {claim.verdict[0]: []}
+    for game, verdict in claim.of_games.items():
+        games.setdefault(verdict, []).append(game_title(game))
+    same, *others = games.items()
+    words = [", ".join(same[1])] + [f"{verdict}: {', '.join(titles)}" for verdict, titles in others]
+    return "; ".join(filter(None, words)) if claim.of_games else "counted" if _counted(claim) else "no game"
+
+
+def _counted(claim: Claim) -> bool:
+    return all(line.n == "exact" for comparison in claim.comparisons for line in comparison.lines)
 
 
 def _cells(line: Line) -> list[str]:

@@ -72,7 +72,7 @@ class Comparison:
 class Claim:
     """A claim: what it comes down to, the paper's own words and figures, the rule of its verdict, and what was measured.
 
-    explanation: why it may fail, and what tests that; said only of a claim that does.
+    explanation: why it may fail, and what tests that; said only of a claim that does. ours: whether the paper does not make it.
     """
 
     title: str
@@ -80,6 +80,7 @@ class Claim:
     rule: str
     comparisons: Sequence[Comparison]
     explanation: str = ""
+    ours: bool = False
 
     @property
     def verdict(self) -> tuple[str, str]:

@@ -223,6 +223,19 @@ def test_the_page_says_what_the_paper_prints(tmp_path):
     assert "ResNet-14 above Vanilla on 15" in claims_page(tmp_path)
 
 
+def test_the_summary_says_whose_and_where(tmp_path):
+    """A verdict from one game reads as if it were of all, or a claim of ours as the paper's."""
+    rows = [row for seed in range(3) for row in schemes("catch", seed, one=RISE, bi=FAST)]
+    write(tmp_path, "figure2", rows + schemes("breakout", 0, one=RISE, bi=FAST))
+    lines = {line.split(" | ")[1]: line.split(" | ")[2:5] for line in claims_page(tmp_path).splitlines() if line.count(" | ") > 4}
+    assert lines["One-level search improves the score while it searches"] == [
+        "paper", f"**{HOLDS}**", f"Catch; {UNSHOWN}: Breakout",
+    ]  # fmt: skip
+    assert lines["One-level search is above bi-level also at equal updates of theta"][0] == "ours"
+    assert lines["The supernet holds 9^12 agents"] == ["paper", f"**{HOLDS}**", "counted"]
+    assert lines["Larger networks score higher"] == ["paper", f"**{UNSHOWN}**", "no game"]
+
+
 def test_one_comparison_is_enough_against_a_claim(tmp_path):
     """What was not run hides what failed: over all games, or on one."""
     write(tmp_path, "table1", [row for seed in range(3) for row in networks("catch", seed, vanilla=2, resnet14=1)])

@@ -11,7 +11,7 @@ from paper_rows import FA3C_FPS, hardware, header, rows_of, search, training
 
 from a3cs_hw.files import UserError
 from a3cs_ref.paper import quoted
-from a3cs_ref.paper.captions import caption
+from a3cs_ref.paper.captions import caption, figure_page
 from a3cs_ref.paper.names import game_title, number
 from a3cs_ref.paper.rows import read_rows, write_rows
 from a3cs_ref.paper.tables import table_text
@@ -148,11 +148,27 @@ def test_the_command_names_the_networks_where_not_all_were_run():
     assert "`a3cs paper table1 --scale laptop --games breakout catch --seeds 3 --nets vanilla resnet14 --out DIR`" in text
 
 
+def test_the_command_asks_for_the_seeds_that_each_network_has():
+    """The command of the caption would run two seeds more of a network that takes days."""
+    rows = rows_of("table1", ("catch",), 5, ("vanilla", "resnet14")) + rows_of("table1", ("catch",), 3, ("resnet74",))
+    text = caption("table1", header("table1"), rows)
+    assert "--games catch --seeds 5 --nets vanilla resnet14 --out" in text
+    assert "--games catch --seeds 3 --nets resnet74 --out" in text
+    assert "Catch (ResNet-74): 2,000,000 agent steps a run (6.7 % of the paper's 30,000,000), seeds 0, 1, 2, 30 episodes" in text
+
+
+def test_the_caption_says_what_short_runs_have():
+    """A reader would take a short run's learning rate and beta_2 for the paper's."""
+    text = [caption("table1", header("table1"), [training("catch", 0, "vanilla", steps=steps)]) for steps in (999_999, 10**6)]
+    assert ["runs of less than 1,000,000 agent steps with lr = 0.0007, beta_2 = 1" in each for each in text] == [True, False]
+
+
 def test_the_caption_of_a_run_like_the_papers_claims_no_difference():
     """A full run with a ResNet-20 teacher would be said to differ from the paper."""
     row = training("boxing", 0, "vanilla", "ac", steps=quoted.STEPS) | {"teacher": "resnet20, 30,000,000 agent steps"}
     text = caption("table2", header("table2"), [row])
-    assert "Unlike the paper: one thread a run." in text
+    defaults = "defaults that deviate (docs/algorithm.md; `--preset paper` has the paper's)"
+    assert f"Unlike the paper: {defaults}; one thread a run." in text
     assert "not 30 episodes" in caption("table2", header("table2"), [row | {"episodes": 3}])
 
 
@@ -170,6 +186,20 @@ def test_the_caption_names_who_ran_for_how_long_where_it_differs():
     assert "Catch (ResNet-14): 800 agent steps" in text
     assert "Catch (Vanilla): 2,000,000 agent steps" in text
     assert "Catch (direct NAS): 300,000 agent steps" in text
+
+
+def test_a_game_is_set_beside_fa3c_where_fa3c_has_a_figure():
+    """A game that FA3C never played would be told as so many times as fast."""
+    pytest.importorskip("scipy")
+    lines = table_text("table3", header("table3"), rows_of("table3")).splitlines()
+    assert [line.count("x FA3C") for line in lines if line.startswith(("| Breakout", "| Catch"))][:2] == [4, 0]
+
+
+def test_a_figure_has_a_page_with_its_caption():
+    """A picture alone does not say by which command, from which commit and with which settings it is."""
+    rows = rows_of("figure2", ("catch",), 1)
+    page, below = figure_page("figure2", header("figure2"), rows, "figure2.png"), caption("figure2", header("figure2"), rows)
+    assert page.startswith("# Figure 2: ") and "](figure2.png)" in page and page.endswith(below)
 
 
 def test_table3_says_what_is_not_like_for_like():
