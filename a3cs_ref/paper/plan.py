@@ -214,12 +214,12 @@ def agents(experiment: Experiment) -> list[Entry]:
     entries, steps = [], experiment.size.retrain
     for seed in experiment.seeds:
         found = experiment.search("one-level", seed).job
-        entries += [
+        entries += [  # FPS take minutes, scores hours
+            experiment.hardware("searched", seed, found),
+            experiment.hardware("resnet14", seed),
             experiment.training("searched", "ac", seed, steps, found),
             experiment.training("random", "ac", seed, steps, experiment.random_agent(found, seed)),
             experiment.training("resnet14", "ac", seed, steps),
-            experiment.hardware("searched", seed, found),
-            experiment.hardware("resnet14", seed),
         ]
     return entries
 
