@@ -131,7 +131,7 @@ def _add_agents(subparsers) -> None:
     accelerate.add_argument("--compare", action="store_true", help="instead: every search method on the same budget, over seeds")
     accelerate.add_argument("--seeds", type=int, default=5, help="searches of each method to compare (default: 5)")
     accelerate.add_argument("--plot", metavar="FILE.png", help="draw the comparison: best so far against evaluations")
-    accelerate.add_argument("--out", default="design.json", metavar="DESIGN.json", help="the design to write")
+    accelerate.add_argument("--out", default="design.json", metavar="DESIGN.json", help="the design (default: design.json)")
 
     compare = _command(
         subparsers, "compare-accelerators", commands.compare_accelerators,

@@ -17,7 +17,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # Every value as the paper has it, where the default deviates.
     "paper": {
         "rollout.td_lambda": 0.0, "optim.form": "centred", "alpha_lr": 1e-3, "alpha_hold": 0.0, "gumbel.tau_floor": 0.0,
-        "penalty.cost_form": "literal", "penalty.cost_warmup": 0.0,
+        "penalty.cost_form": "literal", "penalty.cost_warmup": 0.0, "das.das_form": "literal",
     },
 }  # fmt: skip
 

@@ -92,7 +92,8 @@ def page(results: Sequence[Result], points: Sequence[Sequence[float]], command: 
     """docs/accelerators.md."""
     text = ["# Accelerators for the paper's networks\n", __doc__.split("\n\n")[-1].strip() + "\n", f"`{command}`\n"]
     text.append(
-        f"The agent `demo` is {' '.join(AGENT)}. Utilisation counts multipliers that are built, each result's floor is its own: "
+        f"The agent `demo`, one for benchmarks and not that of `make demo`, is {' '.join(AGENT)}. "
+        "Utilisation counts multipliers that are built, each result's floor is its own: "
         "max(MACs / multipliers, bytes moved once / the board's bytes a cycle).\n"
     )
     for ideal in (True, False):
@@ -102,6 +103,7 @@ def page(results: Sequence[Result], points: Sequence[Sequence[float]], command: 
         text.append("")
     text.append(WHY)
     text.append("## Throughput against DSP\n")
+    text.append(f"Of `demo` with the real memory, under rising limits; {SLICE:,} evaluations for each at most.\n")
     lines = []
     for limit in limits(ZC706):
         dsp, fps = max([point for point in points if point[0] <= limit] or [[0, 0]])

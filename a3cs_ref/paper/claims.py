@@ -388,7 +388,7 @@ def das_beats_dnnbuilder(results: Results) -> Claim:
         '"the FPS achieved by DAS\'s generated accelerators consistently outperforms that of the SOTA DNN accelerator, under the '
         'same DSP limit (900 [...])" (Sec. V-E, Fig. 3).' + NO_FIGURES,
         "Holds if the interval of the ratio of throughputs, the same agent on both, lies above 1, does not hold if below. "
-        "DNNBuilder is our model of it (docs/accelerators.md), not its tool." + EVERY,
+        "DNNBuilder is our model of it (docs/hardware.md), not its tool." + EVERY,
         [
             ratio(
                 rows, design("searched", "A3C-S", memory, label="FPS of a DAS design"),

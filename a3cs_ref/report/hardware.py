@@ -83,7 +83,12 @@ def _cost_table(document: Mapping[str, Any], cost: DesignCost) -> Html:
 def _fabric(document: Mapping[str, Any]) -> str:
     if not ("lut" in document and "ff" in document):
         return "not in this run's figures: an older release wrote them"
-    return ", ".join(f"about {document[key]['estimate']:,} of {document[key]['limit']:,} {key.upper()}" for key in ("lut", "ff"))
+    words = []
+    for key in ("lut", "ff"):
+        estimate, limit = document[key]["estimate"], document[key]["limit"]
+        over = ", more than the board has" if estimate > limit else ""
+        words.append(f"about {estimate:,} of {limit:,} {key.upper()}{over}")
+    return "; ".join(words)
 
 
 def _compared(run: Run) -> Html | None:

@@ -27,7 +27,7 @@ from a3cs_ref.rng import generator
 class TrainConfig:
     """One training of one network on one game."""
 
-    game: str = option("breakout", "the game: catch, bricks, or any Atari ROM of ale-py")
+    game: str = option("breakout", "the game: catch, bricks, or any one-player ROM of ale-py")
     net: str = option("vanilla", "vanilla, vanilla2 (two dense streams), resnet14/20/38/74, or the path of an agent.json")
     steps: int = option(30_000_000, "agent steps, summed over environments (paper: 3e7)", least=1)
     teacher: str = option("", "checkpoint, run folder or shipped agent to distil from")

@@ -20,10 +20,10 @@ class LossConfig:
     """The weights of Eq. 12 and of its value term."""
 
     beta_1: float = option(1e-2, "weight of the entropy, Eq. 12 (paper: 1e-2)")
-    beta_2: float = option(1e-1, "weight of actor distillation, Eq. 12 (paper: 0.1; below a million steps 1 learns faster)")
+    beta_2: float = option(1e-1, "weight of actor distillation, Eq. 12 (paper: 0.1; preset short: 1)")
     beta_3: float = option(1e-3, "weight of critic distillation, Eq. 12 (paper: 1e-3)")
     value_coefficient: float = option(0.5, "the 1/2 of Eq. 14")
-    distill: str = option("none", "which distillation terms are on (Table II)", ("none", "policy", "ac"))
+    distill: str = option("none", "distillation terms (Table II); with --teacher ac unless given", ("none", "policy", "ac"))
 
 
 def policy_loss(log_pi_a: Tensor, delta: np.ndarray, mask: np.ndarray) -> Tensor:

@@ -43,7 +43,7 @@ FA3C = {
     "throughput_fps": 260,
     "not_like_for_like": "fp32, trains on the board as well, its own network, measured: a constant beside simulated figures",
 }
-COLUMNS = ("accelerator", "FPS", "closed-loop FPS", "epoch", "x floor", "DSP", "BRAM18", "DRAM bytes", "use %", "limit")
+COLUMNS = ("accelerator", "FPS", "closed-loop FPS", "epoch", "x agent's floor", "DSP", "BRAM18", "DRAM bytes", "use %", "limit")
 
 
 @dataclass(frozen=True)

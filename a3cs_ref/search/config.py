@@ -35,14 +35,14 @@ class SearchConfig:
 class CoSearchConfig:
     """One co-search on one game."""
 
-    game: str = option("breakout", "the game: catch, bricks, or any Atari ROM of ale-py")
+    game: str = option("breakout", "the game: catch, bricks, or any one-player ROM of ale-py")
     steps: int = option(30_000_000, "agent steps, summed over environments (paper: 3e7)", least=1)
     teacher: str = option("", "checkpoint, run folder or shipped agent to distil from; without one there is no distillation")
     seed: int = option(0, "seed of every generator of the run", least=0)
     scheme: str = option("one-level", "how theta and alpha take turns (Sec. IV-A, V-D)", SCHEMES)
     norm: str = option("none", "normalisation: none, or bn with running statistics as constants", ("none", "bn"))
     start: str = option("aligned", "how the supernet's operators begin (He does not learn)", ("aligned", "he"))
-    alpha_lr: float = option(2e-2, "eta_2, Adam's learning rate for alpha (paper: 1e-3, which moves nothing below 1e5 updates)")
+    alpha_lr: float = option(2e-2, "eta_2, Adam's learning rate for alpha (paper: 1e-3, which hardly moves it in 1e5 steps)")
     alpha_hold: float = option(0.25, "share of the run before alpha moves, so that operators learn first (paper: 0)")
     board: str | dict = option("zc706", "the board whose limits the accelerator keeps: a name, or a board file (.json)")
     chunks: int = option(4, "sub-accelerators of the design, at most", least=1)

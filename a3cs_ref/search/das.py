@@ -18,8 +18,7 @@ relaxation. Without a baseline the penalty falls on whatever is sampled; it is k
    second path is drawn (moves.py: mostly one parameter's, by hard Gumbel from phi) and evaluated; the design in hand is its
    baseline: d = L' - L moves phi towards what was measured, and the second path is taken if d <= 0, or else with probability
    exp(-d / temperature). Now and then designs at neighbouring temperatures change places if that suits both (replica exchange):
-   what hot designs find, cold ones refine. Towards the end all become cold. With das_step = 0 phase 2 is parallel tempering;
-   with one design in hand as well it is simulated annealing.
+   what hot designs find, cold ones refine. Towards the end all become cold. With das_step = 0 phase 2 is parallel tempering.
 """
 
 from __future__ import annotations

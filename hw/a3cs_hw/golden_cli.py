@@ -46,7 +46,7 @@ def _add_generate(commands: Any) -> None:
         "a3cs golden generate --network agent.npz --frames frames.npy --out vectors",
     )
     parser.add_argument("--out", default="golden", metavar="DIR", help="the folder to write (default: golden)")
-    parser.add_argument("--sources", default="golden", metavar="DIR", help="for the suite: the folder of inputs/ and designs/")
+    parser.add_argument("--sources", default="golden", metavar="DIR", help="inputs/ and designs/ of the suite (default: golden)")
     parser.add_argument("--network", metavar="NETWORK.npz", help="an integer network; without it the suite is written")
     parser.add_argument("--frames", metavar="FRAMES.npy", help="its inputs: integers (B, channels, rows, columns)")
     parser.add_argument("--group", default="network", metavar="NAME", help="the vectors are NAME/UNIT (default: network)")

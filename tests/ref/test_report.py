@@ -242,6 +242,17 @@ def test_simulation_of_another_design_is_said(full, tmp_path, no_matplotlib):
     assert "Was another design simulated?" in words(write_report(folder))
 
 
+def test_more_luts_than_the_board_has_are_said(full, tmp_path, no_matplotlib):
+    """A design that no tool could place looks like one that fits, or one that fits is warned of."""
+    folder = copy_of(full, tmp_path)
+    assert "more than the board has" not in words(write_report(folder))
+    for path in (folder / "simulated" / "cost.json", folder / "derive.json"):
+        document = json.loads(path.read_text())
+        document.get("cost", document)["lut"]["limit"] = 10
+        path.write_text(json.dumps(document))
+    assert "of 10 LUT, more than the board has; about" in words(write_report(folder))
+
+
 def test_cost_from_document_gives_the_cost_back(full):
     """The pictures are drawn from the document: reading it back must lose nothing."""
     run = read_run(full)
