@@ -10,11 +10,10 @@ from typing import Any
 
 from a3cs_ref.paper import quoted
 from a3cs_ref.paper.names import ARTEFACTS, NETS, SCHEMES, game_title, games_of, select, teacher_title
-from a3cs_ref.paper.plan import DEEP
+from a3cs_ref.paper.plan import CHOICES, DEEP
 from a3cs_ref.paper.rows import Row
 from a3cs_ref.presets import PRESETS, SHORT_STEPS
 
-PLANNED = {"table1": quoted.NETS, "figure1": quoted.NETS, "table2": ("vanilla", "resnet14")}  # without --nets
 SPEED = ("table3", "figure3")  # the artefacts with rows of hardware
 
 
@@ -123,7 +122,7 @@ def _quoted(artefact: str) -> str:
 
 def _origin(artefact: str, header: Mapping[str, Any], rows: list[Row]) -> list[str]:
     """The commands, one for all games and networks with as many seeds, the commits and the machines."""
-    planned = PLANNED.get(artefact, ())
+    planned = CHOICES.get(artefact, ())  # without --nets
     alike: dict[tuple[int, str], list[str]] = {}
     for game in games_of(artefact, rows):
         here = select(rows, game=game)
