@@ -165,7 +165,11 @@ def _add_paper(subparsers) -> None:
     )
     paper.add_argument("--games", nargs="+", metavar="GAME", help="games (default: the scale's: Breakout, or the paper's)")
     paper.add_argument("--seeds", type=int, metavar="N", help="seeds of every run (default: the scale's)")
-    paper.add_argument("--nets", nargs="+", default=(), metavar="NET", help="these networks alone, of table1, figure1 and table2")
+    paper.add_argument(
+        "--only", nargs="+", default=(), metavar="NAME",
+        help="without the alternatives: networks (vanilla, ..., searched, random), none, policy or ac, schemes (one-level, ...), "
+        "training or hardware",
+    )  # fmt: skip
     paper.add_argument("--teacher", metavar="AGENT", help="the teacher, a run folder or file (default: the scale's)")
     paper.add_argument("--jobs", type=int, metavar="N", help="jobs at a time, a thread each (default: the number of CPUs)")
     paper.add_argument("--scheduler", metavar="ADDRESS", help="hand the jobs to this Dask scheduler (extra: cluster)")

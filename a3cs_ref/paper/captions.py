@@ -10,7 +10,8 @@ from typing import Any
 
 from a3cs_ref.paper import quoted
 from a3cs_ref.paper.names import ARTEFACTS, NETS, SCHEMES, game_title, games_of, select, teacher_title
-from a3cs_ref.paper.plan import CHOICES, DEEP
+from a3cs_ref.paper.parts import Part, part_of, shortest
+from a3cs_ref.paper.plan import DEEP, parts_of
 from a3cs_ref.paper.rows import Row
 from a3cs_ref.presets import PRESETS, SHORT_STEPS
 
@@ -121,25 +122,29 @@ def _quoted(artefact: str) -> str:
 
 
 def _origin(artefact: str, header: Mapping[str, Any], rows: list[Row]) -> list[str]:
-    """The commands, one for all games and networks with as many seeds, the commits and the machines."""
-    planned = CHOICES.get(artefact, ())  # without --nets
-    alike: dict[tuple[int, str], list[str]] = {}
-    for game in games_of(artefact, rows):
-        here = select(rows, game=game)
-        by_seeds: dict[int, list[str]] = {}
-        for net in planned or ("",):
-            seeds = {row["seed"] for row in here if not net or row.get("net") == net}
-            by_seeds.setdefault(len(seeds), []).append(net)
-        for count, nets in by_seeds.items():
-            chosen = f" --nets {' '.join(nets)}" if len(nets) < len(planned) else ""
-            alike.setdefault((count, chosen), []).append(game)
+    """The commands, the commits and the machines."""
     commands = [
-        f"`a3cs paper {artefact} --scale {header['scale']} --games {' '.join(games)} --seeds {seeds}{nets} --out DIR`"
-        for (seeds, nets), games in sorted(alike.items())
-        if seeds
+        f"`a3cs paper {artefact} --scale {header['scale']} --games {' '.join(games)} --seeds {seeds}{only} --out DIR`"
+        for (seeds, only), games in sorted(_runs_alike(artefact, rows).items())
     ]
     commits, machines = (sorted({row[field] for row in rows}) for field in ("commit", "machine"))
     return [
         f"Made by {', '.join(commands)}; drawn again from its rows by `a3cs paper {artefact} --from DIR --out AGAIN`.",
         f"Commit {', '.join(commits)}; machine: {'; '.join(machines)}.",
     ]
+
+
+def _runs_alike(artefact: str, rows: list[Row]) -> dict[tuple[int, str], list[str]]:
+    """Games by the seeds and the --only that they were run with, once for all games and parts with as many seeds."""
+    every = parts_of(artefact)
+    alike: dict[tuple[int, str], list[str]] = {}
+    for game in games_of(artefact, rows):
+        by_seeds: dict[int, list[Part]] = {}
+        for part in every:
+            seeds = [row["seed"] for row in select(rows, game=game) if part_of(row) == part]
+            if seeds:
+                by_seeds.setdefault(max(seeds) + 1, []).append(part)
+        for count, parts in by_seeds.items():
+            for only in shortest(every, parts):
+                alike.setdefault((count, " --only " + " ".join(only) if only else ""), []).append(game)
+    return alike

@@ -38,12 +38,12 @@ def request_of(arguments: argparse.Namespace, artefacts: tuple[str, ...]) -> Req
         raise UserError("--jobs has no meaning with --scheduler: the cluster's workers say how many jobs run at a time")
     teacher = adopted(arguments.teacher, Path(arguments.out)) if arguments.teacher else None
     games = tuple(arguments.games) if arguments.games else None
-    return Request(artefacts, arguments.scale, games, arguments.seeds, tuple(arguments.nets), teacher)
+    return Request(artefacts, arguments.scale, games, arguments.seeds, tuple(arguments.only), teacher)
 
 
 def check_redraw(arguments: argparse.Namespace) -> None:
     """UserError for an option of runs beside --from, which runs nothing."""
-    for name in ("games", "seeds", "nets", "teacher", "jobs", "scheduler", "resume"):
+    for name in ("games", "seeds", "only", "teacher", "jobs", "scheduler", "resume"):
         if getattr(arguments, name):
             raise UserError(f"--{name} has no meaning with --from, which draws all that the rows hold; leave it out")
 

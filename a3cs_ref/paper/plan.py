@@ -12,13 +12,14 @@ Where two artefacts need the same run they name the same job. Jobs come in the o
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from a3cs_hw.files import UserError
 from a3cs_ref.config import to_dict
 from a3cs_ref.paper.jobs import Job
+from a3cs_ref.paper.parts import Part, chosen, part_of
 from a3cs_ref.paper.quoted import ARMS, GAMES, NETS
 from a3cs_ref.paper.scales import SCALES, Scale, Size
 from a3cs_ref.presets import apply_preset
@@ -30,7 +31,6 @@ from a3cs_ref.search.config import SCHEMES, CoSearchConfig
 
 STUDENTS = ("vanilla", "resnet14")  # Table II
 DEEP = {"resnet20", "resnet38", "resnet74"}  # with RMSProp's default form their gradients explode at first [docs/algorithm.md]
-CHOICES = {"table1": NETS, "figure1": NETS, "table2": STUDENTS}  # the artefacts of which --nets chooses networks
 TEACHER_SEED = 1000  # no student has it
 TOLERANCE = 0.05  # share by which a random agent's MACs may differ from the searched agent's
 BATCH = RolloutConfig().num_envs * RolloutConfig().rollout  # agent steps of a rollout: a log has no row in between
@@ -57,24 +57,18 @@ class Entry:
 
 @dataclass(frozen=True)
 class Request:
-    """What the command line asks for. games and seeds: None for the scale's own; nets: () for all; teacher: None likewise."""
+    """What the command line asks for. games, seeds, teacher: None for the scale's own; only: names of parts, () for all."""
 
     artefacts: tuple[str, ...]
     scale: str
     games: tuple[str, ...] | None = None
     seeds: int | None = None
-    nets: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
     teacher: Teacher | None = None
 
     def __post_init__(self) -> None:
         if self.seeds is not None and self.seeds < 1:
             raise UserError(f"--seeds {self.seeds}: an experiment needs at least 1 seed")
-        here = {net: None for artefact in self.artefacts for net in CHOICES.get(artefact, ())}
-        odd = [net for net in self.nets if net not in here]
-        if odd and not here:
-            raise UserError(f"--nets: {' and '.join(self.artefacts)} leave no choice of networks; leave it out")
-        if odd:
-            raise UserError(f"--nets {odd[0]}: use one or more of {', '.join(here)}")
         if self.teacher and not set(self.artefacts) - {"table1", "figure1"}:
             raise UserError(f"--teacher: nobody learns from one in {' or '.join(self.artefacts)}; leave it out")
 
@@ -86,7 +80,7 @@ class Request:
 
 def plan(request: Request) -> dict[str, list[Entry]]:
     """The entries of every artefact that is asked for, in the order of PLANS."""
-    return {
+    whole = {
         name: [
             entry
             for game in dict.fromkeys(map(find_game, request.games or _games(name, request.settings)))
@@ -95,6 +89,15 @@ def plan(request: Request) -> dict[str, list[Entry]]:
         for name in PLANS
         if name in request.artefacts
     }
+    every = dict.fromkeys(part_of(entry.row) for planned in whole.values() for entry in planned)
+    left = chosen(every, request.only)
+    return {name: [entry for entry in planned if part_of(entry.row) in left] for name, planned in whole.items()}
+
+
+def parts_of(artefact: str) -> list[Part]:
+    """The parts of an artefact, which are the same on every game."""
+    any_game = Request((artefact,), "smoke", ("catch",), 1)
+    return list(dict.fromkeys(part_of(entry.row) for entry in plan(any_game)[artefact]))
 
 
 def _games(artefact: str, scale: Scale) -> Sequence[str]:
@@ -110,10 +113,6 @@ class Experiment:
         self.size: Size = request.settings.size(game)
         self.seeds = range(request.seeds or request.settings.seeds)
         self.teacher = request.teacher or self._own_teacher()
-
-    def nets(self, names: Iterable[str]) -> list[str]:
-        """Those of the networks that are asked for."""
-        return [net for net in names if not self.request.nets or net in self.request.nets]
 
     def training(self, net: str, arm: str, seed: int, steps: int, agent: Job | None = None) -> Entry:
         """One training from scratch. agent: the job whose agent.json is trained, under the name `net`."""
@@ -194,14 +193,13 @@ def _settings(config: TrainConfig) -> TrainConfig:
 
 def sizes(experiment: Experiment) -> list[Entry]:
     """Table I and Fig. 1."""
-    nets = experiment.nets(NETS)
-    return [experiment.training(net, "none", seed, experiment.size.train) for net in nets for seed in experiment.seeds]
+    return [experiment.training(net, "none", seed, experiment.size.train) for net in NETS for seed in experiment.seeds]
 
 
 def distillation(experiment: Experiment) -> list[Entry]:
     """Table II."""
-    nets, steps = experiment.nets(STUDENTS), experiment.size.train
-    return [experiment.training(net, arm, seed, steps) for net in nets for seed in experiment.seeds for arm in ARMS]
+    steps, seeds = experiment.size.train, experiment.seeds
+    return [experiment.training(net, arm, seed, steps) for net in STUDENTS for seed in seeds for arm in ARMS]
 
 
 def schemes(experiment: Experiment) -> list[Entry]:

@@ -19,7 +19,7 @@ from command import a3cs, done, process
 from a3cs_ref.paper import cluster, pool
 from a3cs_ref.paper.rows import header, read_rows, write_rows
 
-TABLE = ("paper", "table2", "--scale", "smoke", "--games", "catch", "--nets", "vanilla", "--seeds", "1")
+TABLE = ("paper", "table2", "--scale", "smoke", "--games", "catch", "--only", "vanilla", "--seeds", "1")
 FIGURE = ("paper", "figure2", "--scale", "smoke", "--games", "catch", "--seeds", "1")
 DOCS = Path(__file__).parents[2] / "docs" / "results"
 
@@ -187,13 +187,13 @@ def test_bad_input(copy, tmp_path):
     refused("unknown game 'catsch'", "paper", "table1", "--games", "catsch", "--out", fresh)
     refused("--seeds 0", *TABLE[:-1], "0", "--out", fresh)
     refused("--jobs 0", *TABLE, "--jobs", "0", "--out", fresh)
-    refused("--nets resnet15", "paper", "table2", "--nets", "resnet15", "--games", "catch", "--out", fresh)
+    refused("--only resnet15", "paper", "table2", "--only", "resnet15", "--games", "catch", "--out", fresh)
     refused("no run, file or shipped agent 'nobody'", *TABLE, "--teacher", "nobody", "--out", fresh)
     refused("fresh/table2.jsonl", "paper", "table2", "--from", fresh, "--out", tmp_path)
     refused("--jobs has no meaning with --scheduler", *TABLE, "--jobs", "2", "--scheduler", "tcp://127.0.0.1:1", "--out", fresh)
     refused("--games has no meaning with --from", *TABLE, "--from", copy, "--out", fresh)
-    refused("--nets resnet20", "paper", "table2", "--nets", "resnet20", "--games", "catch", "--out", fresh)
-    refused("figure2 leave no choice of networks", *FIGURE, "--nets", "vanilla", "--out", fresh)
+    refused("--only resnet20", "paper", "table2", "--only", "resnet20", "--games", "catch", "--out", fresh)
+    refused("--only vanilla: use one or more of", *FIGURE, "--only", "vanilla", "--out", fresh)
     assert not fresh.exists()
     teacher = copy / "jobs" / teacher_of(copy)
     refused("nobody learns from one in table1", "paper", "table1", "--games", "catch", "--teacher", teacher, "--out", fresh)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import replace
 
@@ -11,7 +12,8 @@ from a3cs_hw.files import UserError
 from a3cs_ref.config import from_dict
 from a3cs_ref.paper.expected import RATES, in_words, kind_of, seconds
 from a3cs_ref.paper.jobs import Job, in_order
-from a3cs_ref.paper.plan import PLANS, STUDENTS, Request, plan
+from a3cs_ref.paper.parts import chosen, shortest
+from a3cs_ref.paper.plan import PLANS, STUDENTS, Request, parts_of, plan
 from a3cs_ref.paper.quoted import ARMS, NETS
 from a3cs_ref.paper.scales import ARTEFACTS, SCALES
 from a3cs_ref.rl.a2c import TrainConfig
@@ -93,13 +95,42 @@ def test_deep_networks_learn_with_the_form_that_does_not_diverge():
 
 def test_what_is_asked_for():
     """Wrong games, seeds or networks would be run for hours."""
-    entries = planned("table2", games=("catch", "bricks"), seeds=3, nets=("vanilla",))["table2"]
+    entries = planned("table2", games=("catch", "bricks"), seeds=3, only=("vanilla",))["table2"]
     assert [(entry.row["game"], entry.row["seed"], entry.row["arm"]) for entry in entries] == [
         (game, seed, arm) for game in ("catch", "bricks") for seed in range(3) for arm in ARMS
     ]
     assert {entry.row["net"] for entry in planned("table1")["table1"]} == set(NETS)
     assert [entry.row["scheme"] for entry in planned("figure2", seeds=1)["figure2"]] == list(SCHEMES)
     assert set(PLANS) == set(ARTEFACTS)
+
+
+@pytest.mark.parametrize("artefact", ["table1", "table2", "table3", "figure2"])
+def test_the_names_that_leave_some_parts(artefact):
+    """The command below a table would run more than the table has, or less."""
+    every = parts_of(artefact)
+    for number in range(1, len(every) + 1):
+        for these in itertools.combinations(every, number):
+            commands = shortest(every, these)
+            assert sorted(part for only in commands for part in chosen(every, only)) == sorted(these)
+            assert number < len(every) or commands == [()]
+
+
+def test_one_command_says_what_one_can():
+    """The command below a table would be three."""
+    every = parts_of("table3")
+    hardware = [part for part in every if part[0] == "hardware"]
+    assert shortest(every, hardware) == [("hardware",)]
+    assert shortest(every, [*hardware[:1], every[2]]) == [("searched",)]
+    assert shortest(parts_of("table2"), parts_of("table2")[:2]) == [("vanilla", "none", "policy")]
+
+
+def test_parts_of_the_hardware_and_of_the_trainings():
+    """Who wants the accelerators alone would wait for days of training."""
+    rows = [entry.row for entry in planned("table3", only=("hardware", "searched"))["table3"]]
+    assert {(row["row"], row["agent"]) for row in rows} == {("hardware", "searched")}
+    both = planned("table1", "figure2", only=("resnet14",))
+    assert {entry.row["net"] for entry in both["table1"]} == {"resnet14"}
+    assert len(both["figure2"]) == len(planned("figure2")["figure2"])
 
 
 def test_the_scale_of_the_paper():
@@ -109,12 +140,22 @@ def test_the_scale_of_the_paper():
 
 
 @pytest.mark.parametrize(
-    ("options", "said"), [({"seeds": 0}, "--seeds 0"), ({"nets": ("resnet15",)}, "resnet15"), ({"games": ("pongg",)}, "pongg")]
-)
+    ("options", "said"), [
+        ({"seeds": 0}, "--seeds 0"), ({"games": ("pongg",)}, "pongg"),
+        ({"only": ("resnet15",)}, "--only resnet15: use one or more of vanilla, resnet14"),
+        ({"only": ("none",)}, "--only none: use one or more of vanilla"),
+    ],
+)  # fmt: skip
 def test_impossible_requests(options, said):
     """A typing error would surface hours later, or not at all."""
     with pytest.raises(UserError, match=said):
         planned("table1", **options)
+
+
+def test_names_that_leave_nothing():
+    """A run of nothing would look done."""
+    with pytest.raises(UserError, match="--only hardware random: nothing is all of that"):
+        planned("table3", only=("hardware", "random"))
 
 
 def test_expected_time():

@@ -145,15 +145,15 @@ def test_the_caption_says_what_was_run():
 def test_the_command_names_the_networks_where_not_all_were_run():
     """The command of the caption would train networks for days that the table does not have."""
     text = caption("table1", header("table1"), rows_of("table1", ("breakout", "catch"), 3, ("vanilla", "resnet14")))
-    assert "`a3cs paper table1 --scale laptop --games breakout catch --seeds 3 --nets vanilla resnet14 --out DIR`" in text
+    assert "`a3cs paper table1 --scale laptop --games breakout catch --seeds 3 --only vanilla resnet14 --out DIR`" in text
 
 
 def test_the_command_asks_for_the_seeds_that_each_network_has():
     """The command of the caption would run two seeds more of a network that takes days."""
     rows = rows_of("table1", ("catch",), 5, ("vanilla", "resnet14")) + rows_of("table1", ("catch",), 3, ("resnet74",))
     text = caption("table1", header("table1"), rows)
-    assert "--games catch --seeds 5 --nets vanilla resnet14 --out" in text
-    assert "--games catch --seeds 3 --nets resnet74 --out" in text
+    assert "--games catch --seeds 5 --only vanilla resnet14 --out" in text
+    assert "--games catch --seeds 3 --only resnet74 --out" in text
     assert "Catch (ResNet-74): 2,000,000 agent steps a run (6.7 % of the paper's 30,000,000), seeds 0, 1, 2, 30 episodes" in text
 
 
