@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import math
 import types
 import typing
 from typing import Any, TypeVar
@@ -15,11 +16,15 @@ from typing import Any, TypeVar
 from a3cs_hw.files import UserError
 
 Config = TypeVar("Config")
+LARGEST = 1 << 53  # of a whole number without a bound of its own: a JSON reader may have floats alone
 
 
-def option(default: Any, sentence: str, choices: tuple[str, ...] | None = None, least: int | None = None) -> Any:
-    """A configuration field: its default, one sentence about it, the values it may take if they are few, or the least."""
-    return dataclasses.field(default=default, metadata={"help": sentence, "choices": choices, "least": least})
+def option(
+    default: Any, sentence: str, choices: tuple[str, ...] | None = None, least: float | None = None, most: float | None = None
+) -> Any:
+    """A configuration field: its default, one sentence about it, and the values it may take: these few, or from least to most."""
+    most = LARGEST if most is None and isinstance(default, int) and not isinstance(default, bool) else most
+    return dataclasses.field(default=default, metadata={"help": sentence, "choices": choices, "least": least, "most": most})
 
 
 def topic(kind: type) -> Any:
@@ -58,15 +63,15 @@ def add_arguments(parser: argparse.ArgumentParser, kind: type, skip: tuple[str, 
 def from_arguments(kind: type[Config], arguments: argparse.Namespace, base: Config | None = None) -> Config:
     """The configuration that a parsed command line asks for, on top of `base` (default: the defaults).
 
-    UserError on a number that is too small.
+    UserError on a number out of bounds.
     """
     config = kind() if base is None else base
     for path, field, _ in leaves(kind):
         name = ".".join(path)
         if hasattr(arguments, name):
             value = getattr(arguments, name)
-            if _too_small(value, field):
-                raise UserError(f"--{path[-1].replace('_', '-')} {value} is too small; use {field.metadata['least']} or more")
+            if complaint := _complaint(value, field):
+                raise UserError(f"--{path[-1].replace('_', '-')} {value} {complaint}")
             config = _replaced(config, path, value)
     return config
 
@@ -92,8 +97,8 @@ def from_dict(kind: type[Config], values: dict[str, Any], where: str) -> Config:
             raise UserError(f"{where}: field {name!r} is {value!r}, not a {kinds}")
         elif fields[name].metadata["choices"] and value not in fields[name].metadata["choices"]:
             raise UserError(f"{where}: field {name!r} is {value!r}; use one of {', '.join(fields[name].metadata['choices'])}")
-        elif _too_small(value, fields[name]):
-            raise UserError(f"{where}: field {name!r} is {value!r}; use {fields[name].metadata['least']} or more")
+        elif complaint := _complaint(value, fields[name]):
+            raise UserError(f"{where}: field {name!r}: {value!r} {complaint}")
         arguments[name] = value
     try:
         return kind(**arguments)
@@ -120,10 +125,18 @@ def _fits(value: Any, hint: Any) -> bool:
     return isinstance(value, (*kinds, int) if float in kinds else kinds)
 
 
-def _too_small(value: Any, field: dataclasses.Field) -> bool:
-    """Whether a number is below the least that its field may have."""
-    least = field.metadata["least"]
-    return least is not None and value is not None and value < least
+def _complaint(value: Any, field: dataclasses.Field) -> str:
+    """What is wrong with a number in a field, and what to do; empty if nothing is, or if it is no number."""
+    if not isinstance(value, int | float):
+        return ""
+    least, most = field.metadata["least"], field.metadata["most"]
+    if not abs(value) < math.inf:
+        return "is not finite; use a number"
+    if least is not None and value < least:
+        return f"is too small; use {least} or more"
+    if most is not None and value > most:
+        return f"is too large; use {most} or less"
+    return ""
 
 
 def _kinds(hint: Any) -> tuple[type, ...]:

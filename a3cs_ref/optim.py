@@ -19,13 +19,13 @@ FORMS = ("first", "corrected", "zero", "tf", "centred")
 class OptimConfig:
     """How theta learns."""
 
-    lr: float = option(1e-3, "initial learning rate of theta (paper: 1e-3; preset short: 7e-4)")
-    lr_final: float = option(1e-4, "learning rate of theta at the end (paper: 1e-4)")
-    lr_hold: float = option(1 / 3, "share of the run at the initial rate, then linear (paper: 1e7 of 3e7 steps)")
-    decay: float = option(0.99, "RMSProp's smoothing of g^2")
-    epsilon: float = option(1e-5, "RMSProp's epsilon, outside the root")
+    lr: float = option(1e-3, "initial learning rate of theta (paper: 1e-3; preset short: 7e-4)", least=0)
+    lr_final: float = option(1e-4, "learning rate of theta at the end (paper: 1e-4)", least=0)
+    lr_hold: float = option(1 / 3, "share of the run at the initial rate, then linear (paper: 1e7 of 3e7 steps)", least=0, most=1)
+    decay: float = option(0.99, "RMSProp's smoothing of g^2 (the paper's reference [1]: 0.95)", least=0, most=1)
+    epsilon: float = option(1e-5, "RMSProp's epsilon, outside the root (reference [1]: 0.01, inside)", least=1e-12)
     form: str = option("first", "RMSProp's form: where v starts and epsilon stands (the paper's reference [1]: centred)", FORMS)
-    clip: float = option(0.5, "largest gradient norm; 0 turns clipping off")
+    clip: float = option(0.5, "largest gradient norm; 0 turns clipping off (reference [1]: 0)", least=0)
 
 
 def learning_rate(config: OptimConfig, progress: float) -> float:

@@ -14,9 +14,11 @@ PRESETS: dict[str, dict[str, Any]] = {
     "short": {"optim.lr": 7e-4, "loss.beta_2": 1.0},
     # Runs of millions of steps: the defaults.
     "long": {},
-    # Every value as the paper has it, where the default deviates.
+    # Every value as the paper has it, where the default deviates; RMSProp as its reference [1] has it. Eq. 7 stays renormalised,
+    # as its reference [19] has it.
     "paper": {
-        "rollout.td_lambda": 0.0, "optim.form": "centred", "alpha_lr": 1e-3, "alpha_hold": 0.0, "gumbel.tau_floor": 0.0,
+        "rollout.td_lambda": 0.0, "optim.form": "centred", "optim.decay": 0.95, "optim.epsilon": 0.01, "optim.clip": 0.0,
+        "alpha_lr": 1e-3, "alpha_hold": 0.0, "gumbel.tau_floor": 0.0,
         "penalty.cost_form": "literal", "penalty.cost_warmup": 0.0, "das.das_form": "literal",
     },
 }  # fmt: skip

@@ -1,7 +1,7 @@
 """The actor-critic: a list of units run in order, ending in the policy's logits and the value V(s).
 
-One trunk serves both (Sec. III); the list of units is the whole architecture, so Vanilla, the ResNets and every agent that
-the search derives are the same class, and the hardware model reads the same list.
+One trunk serves both (the "feature extractor backbone" of Sec. V-A). The list of units is the whole architecture, so Vanilla, the
+ResNets and every agent that the search derives are the same class, and the hardware model reads the same list.
 """
 
 from __future__ import annotations

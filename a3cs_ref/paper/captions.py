@@ -54,7 +54,9 @@ def _runs(game: str, rows: list[Row]) -> list[str]:
     lines = []
     for (steps, episodes, seeds), names in sorted(groups.items()):
         who = f" ({', '.join(sorted(names))})" if len(groups) > 1 else ""
+        searched = any(row["row"] == "search" for name in names for row in runs[steps, episodes, name])
         share = f"{100 * steps / quoted.STEPS:.2g} % of the paper's {quoted.STEPS:,}"
+        share = "the paper does not say how many" if searched else share
         found = {teacher_title(row["teacher"]) for name in names for row in runs[steps, episodes, name]} - {""}
         teacher = f"; teacher: {', '.join(sorted(found))}" if found else ""
         numbers = f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
@@ -77,7 +79,7 @@ def _unlike_the_paper(rows: list[Row]) -> str:
     learned = _learned(rows)
     teachers = sorted({teacher_title(row["teacher"]) for row in learned} - {""})
     differences = []
-    if any(row["steps"] < quoted.STEPS for row in learned):
+    if any(row["steps"] < quoted.STEPS for row in select(learned, row="training")):
         differences.append("fewer agent steps")
     if any(row["episodes"] != quoted.EPISODES for row in learned):
         differences.append(f"not {quoted.EPISODES} episodes an evaluation")

@@ -26,7 +26,8 @@ How verdicts are made:
 - Where a claim has several comparisons, each must hold and one that does not is enough against it, but for those of which its
   rule says that they do not decide. No correction is made for their number.
 - A verdict is of the games it names, at the lengths it names: the paper's is of Atari games and {STEPS:,} agent steps.
-- A score is a run's highest evaluation, as the paper's tables have it; of a search, the evaluation that is named.
+- A score is a run's highest evaluation, as the paper's Table I has it and as we read Tables II and III; of a search, the
+  evaluation that is named.
 """
 
 

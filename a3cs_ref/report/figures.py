@@ -29,7 +29,7 @@ HATCHED = {"hatch": "////", "edgecolor": FAINT}  # how skip is filled
 DARK = ("conv3", "ir3e5", "ir5e3", "ir5e5")  # operators whose colour wants white letters
 LOSSES = {
     "policy": "policy, Eq. 13",
-    "value": "value, Eq. 14",
+    "value": "value, Eq. 14 without its 1/2",
     "entropy": "negative entropy, Eq. 15",
     "actor_distill": "actor distillation, Eq. 10",
     "critic_distill": "critic distillation, Eq. 11",

@@ -19,10 +19,10 @@ from a3cs_ref.config import option
 class LossConfig:
     """The weights of Eq. 12 and of its value term."""
 
-    beta_1: float = option(1e-2, "weight of the entropy, Eq. 12 (paper: 1e-2)")
-    beta_2: float = option(1e-1, "weight of actor distillation, Eq. 12 (paper: 0.1; preset short: 1)")
-    beta_3: float = option(1e-3, "weight of critic distillation, Eq. 12 (paper: 1e-3)")
-    value_coefficient: float = option(0.5, "the 1/2 of Eq. 14")
+    beta_1: float = option(1e-2, "weight of the entropy, Eq. 12 (paper: 1e-2)", least=0)
+    beta_2: float = option(1e-1, "weight of actor distillation, Eq. 12 (paper: 0.1; preset short: 1)", least=0)
+    beta_3: float = option(1e-3, "weight of critic distillation, Eq. 12 (paper: 1e-3)", least=0)
+    value_coefficient: float = option(0.5, "the 1/2 of Eq. 14", least=0)
     distill: str = option("none", "distillation terms (Table II); with --teacher ac unless given", ("none", "policy", "ac"))
 
 

@@ -25,10 +25,12 @@ Policy = Callable[[np.ndarray, Acting | Tape | None], tuple[Tensor, Tensor]]  # 
 class RolloutConfig:
     """How experience is gathered and turned into returns."""
 
-    num_envs: int = option(16, "environments played side by side", least=1)
-    rollout: int = option(5, "agent steps in each environment between updates, L of Algorithm 1 (paper: 5)", least=1)
-    gamma: float = option(0.99, "discount factor of Eq. 1 (paper: 0.99)")
-    td_lambda: float = option(1.0, "1: n-step return over the rollout; 0: the one-step delta of Eq. 3 (the paper's, slower here)")
+    num_envs: int = option(16, "environments played side by side", least=1, most=4096)
+    rollout: int = option(5, "agent steps in each environment between updates, L of Algorithm 1 (paper: 5)", least=1, most=4096)
+    gamma: float = option(0.99, "discount factor of Eq. 1 (paper: 0.99)", least=0, most=1)
+    td_lambda: float = option(
+        1.0, "1: n-step return over the rollout; 0: the one-step delta (the paper's, slower here)", least=0, most=1
+    )
     renew_every: int = option(500_000, "agent steps after which environments are made afresh: resuming stays quick", least=1)
 
 
@@ -67,8 +69,8 @@ def sample_actions(logits: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def lambda_returns(rollout: Rollout, gamma: float, td_lambda: float) -> np.ndarray:
     """Return targets G_t (T, N): G_t = r_t + gamma ((1 - lambda) V(s_{t+1}) + lambda G_{t+1}), with G_T = V(s_T).
 
-    lambda = 1 is the n-step return, lambda = 0 the one-step target of Eq. 3. A terminal step has no future; the future of
-    a truncated one is V of its last observation.
+    lambda = 1 is the n-step return, lambda = 0 the target in the delta of Algorithm 1. A terminal step has no future; the
+    future of a truncated one is V of its last observation.
     """
     returns = np.empty_like(rollout.rewards)
     values = [*rollout.values, rollout.bootstrap]

@@ -7,7 +7,8 @@
         theta <- theta - eta_1 grad L_task;   alpha <- alpha - eta_2 grad (L_task + lambda L_cost)
     until t > T_max
 
-One sample serves a whole rollout: acting, the update and the cost see the same net(alpha), which keeps learning on-policy.
+The updates are one for the rollouts of all environments, where Algorithm 1 has one for each step of one environment's. One
+sample serves a whole rollout: acting, the update and the cost see the same net(alpha), which keeps learning on-policy.
 Schemes: one-level updates theta and alpha on the same rollout; bi-level alternates, theta on even rollouts and alpha on
 odd ones (first order); direct is one-level without a teacher (Direct-NAS of Fig. 2).
 """

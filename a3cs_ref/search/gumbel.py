@@ -21,15 +21,15 @@ from a3cs_ref.nn.supernet import PathChoice
 class GumbelConfig:
     """How paths are sampled and how alpha hears of them."""
 
-    top_k: int = option(2, "paths activated for the gradient of alpha, K of Eq. 7 (1 < K < 9)", least=2)
+    top_k: int = option(2, "paths activated for the gradient of alpha, K of Eq. 7 (1 < K < 9)", least=2, most=8)
     relaxation: str = option(
         "renormalised",
         "Eq. 7's weights: softmax over the K paths (renormalised), or over all nine (literal; it drifts alpha)",
         ("renormalised", "literal"),
     )
-    tau: float = option(5.0, "initial temperature (paper: 5)")
-    tau_decay: float = option(0.98, "factor on the temperature every 1e5 steps of a 3e7-step run (paper: 0.98)")
-    tau_floor: float = option(1.0, "lowest temperature; below 1 the signal gets worse (paper: none)")
+    tau: float = option(5.0, "initial temperature (paper: 5)", least=1e-3)
+    tau_decay: float = option(0.98, "factor on tau every 1e5 steps of a 3e7-step run (paper: 0.98)", least=0.5, most=1)
+    tau_floor: float = option(1.0, "lowest temperature; below 1 the signal gets worse (paper: none)", least=0)
 
 
 def temperature(config: GumbelConfig, progress: float, paper_steps: float = 3e7) -> float:

@@ -23,9 +23,9 @@ from a3cs_ref.search.gumbel import probabilities
 class PenaltyConfig:
     """How strongly hardware cost presses on alpha: lambda of Eq. 4."""
 
-    cost_lambda: float = option(3e-4, "lambda of Eq. 4, the weight of the hardware cost (the paper states none)")
+    cost_lambda: float = option(3e-4, "lambda of Eq. 4, the weight of the hardware cost (the paper states none)", least=0)
     cost_form: str = option("centred", "Eq. 8 as written (literal), or minus the cell's expected cost", ("centred", "literal"))
-    cost_warmup: float = option(0.3, "share of the run over which lambda grows linearly from 0 (paper: none stated)")
+    cost_warmup: float = option(0.3, "share of the run over which lambda grows from 0 (paper: none stated)", least=0, most=1)
     cost_target: int = option(0, "cycles an agent may cost before the penalty sets in (0: it is always on)", least=0)
 
 

@@ -53,6 +53,32 @@ def test_choices_are_enforced(capsys):
 
 
 @pytest.mark.parametrize("kind", EVERY)
+def test_numbers_out_of_bounds(kind):
+    """A run starts with a rate of nan, a discount above 1, or a number that no memory holds, and fails hours later."""
+    for path, field, hint in leaves(kind):
+        if hint not in (int, float):
+            continue
+        least, most = field.metadata["least"], field.metadata["most"]
+        wrong = [("nan", "not finite"), ("inf", "not finite")] if hint is float else [("1" + "0" * 30, "too large")]
+        wrong += [] if least is None else [(str(least - 1), "too small")]
+        wrong += [] if most is None else [(str(most + 1), "too large")]
+        option = "--" + path[-1].replace("_", "-")
+        for value, said in wrong:
+            with pytest.raises(UserError, match=f"{option} .*{said}; use"):
+                parsed(kind, f"{option}={value}")
+            inner = {path[-1]: hint(value)}
+            with pytest.raises(UserError, match=f"config.json: field '{path[-1]}': .*{said}; use"):
+                from_dict(kind, {path[0]: inner} if len(path) > 1 else inner, "config.json")
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_numbers_have_bounds(kind):
+    """A field was declared without the values that it may have."""
+    unbounded = [path[-1] for path, field, hint in leaves(kind) if hint in (int, float) and field.metadata["least"] is None]
+    assert not unbounded
+
+
+@pytest.mark.parametrize("kind", EVERY)
 def test_json_comes_back(kind):
     """config.json gives another configuration than the one that was written."""
     config = dataclasses.replace(kind(), steps=123, seed=7)

@@ -58,7 +58,8 @@ def test_paper_is_the_papers():
     config = apply_preset(CoSearchConfig(), "paper")
     assert (config.rollout.td_lambda, config.gumbel.tau_floor, config.alpha_lr, config.alpha_hold) == (0, 0, 1e-3, 0)
     assert (config.penalty.cost_form, config.penalty.cost_warmup, config.optim.form) == ("literal", 0, "centred")
-    assert config.das.das_form == "literal"
+    assert (config.optim.decay, config.optim.epsilon, config.optim.clip) == (0.95, 0.01, 0)
+    assert (config.das.das_form, config.gumbel.relaxation) == ("literal", "renormalised")
     assert (config.loss.beta_1, config.loss.beta_2, config.loss.beta_3, config.rollout.gamma) == (1e-2, 1e-1, 1e-3, 0.99)
     assert (config.steps, config.rollout.rollout, config.gumbel.tau, config.gumbel.tau_decay) == (30_000_000, 5, 5, 0.98)
 

@@ -65,7 +65,7 @@ def test_n_step_return_by_hand():
 
 
 def test_one_step_target_by_hand():
-    """lambda = 0 is not the one-step delta of Eq. 3, r_t + gamma V(s_{t+1}) - V(s_t)."""
+    """lambda = 0 is not the one-step delta of Algorithm 1, r_t + gamma V(s_{t+1}) - V(s_t)."""
     rollout = random_rollout(np.random.default_rng(2), T=3, N=5)
     rollout.terminal[:], rollout.truncated[:] = False, False
     V = np.stack([*rollout.values, rollout.bootstrap])
