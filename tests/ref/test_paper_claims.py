@@ -112,7 +112,7 @@ def test_counts(tmp_path):
     assert [claim.verdict for claim in found] == [(HOLDS, "")] * 3
     readings = [(comparison.lines[0].statistic, comparison.lines[0].verdict) for comparison in found[2].comparisons]
     assert readings == [("13.71x", HOLDS), ("16.07x", FAILS), ("13.89x", FAILS)]
-    assert [comparison.counts for comparison in found[2].comparisons] == [True, False, False]
+    assert [comparison.counted for comparison in found[2].comparisons] == [True, False, False]
     assert found[1].comparisons[0].lines[0].statistic == "282,429,536,481"
 
 
