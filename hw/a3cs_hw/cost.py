@@ -201,7 +201,7 @@ def frames_held(units: Sequence[Unit], design: Design) -> dict[str, int]:
 
 
 def bytes_once(unit: Unit, bits: Bits, resident: bool = False) -> int:
-    """Bytes of a unit's input, weights (unless resident), residual and output, each moved once."""
+    """Bytes of a unit's input, weights (unless resident), residual and output, each whole and moved once."""
     words = unit.input_words * word_bytes(bits.x) + unit.output_words * word_bytes(bits.y)
     if unit.residual:
         words += unit.output_words * word_bytes(bits.residual)

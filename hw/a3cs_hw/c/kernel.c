@@ -85,7 +85,7 @@ static void copy_words(const struct unit *u, const frame_t *frame, int32_t first
     int32_t i;
     if (u->x == FRAME)
         for (i = 0; i < count; i++)
-            to[i] = frame[first + i];
+            to[i] = (tap_t)frame[first + i];
     else
         for (i = 0; i < count; i++)
             to[i] = maps[u->x + first + i];
