@@ -111,9 +111,9 @@ def _figure3(header: Mapping[str, Any], rows: list[Row]) -> Figure:
             legend["hollow, or around a filled one: ideal memory"] = _proxy(0, INK, hollow=True)
         _reference(panel, legend, [row["highest"] for row in select(runs, game=game, net="random")])
         _fps_axis(panel, seen)
-        _score_axis(panel)
+        _score_axis(panel, any(row["game"] == game for row in runs))
         panel.set_title(game_title(game))
-        panel.set_title(_refused(select(designs, game=game)), loc="right", size=7)
+        panel.set_title(_lacking(select(runs, game=game), select(designs, game=game)), loc="right", size=7)
         panel.set_ylabel("test score, highest")
     _frame(figure, legend, "figure3", header, rows)
     return figure
@@ -201,9 +201,9 @@ def _reference(panel: Axes, legend: Legend, scores: list[float]) -> None:
         panel.axhspan(*interval, color=INK, alpha=0.08, linewidth=0)
 
 
-def _refused(designs: list[Row]) -> str:
-    """How many designs of each accelerator fit the board, where not all do."""
-    words = []
+def _lacking(runs: list[Row], designs: list[Row]) -> str:
+    """Why marks are missing: what was not run, and how many designs of each accelerator fit the board, where not all do."""
+    words = [f"not run: {what}" for what, those in (("scores", runs), ("designs", designs)) if not those]
     for accelerator in sorted({row["accelerator"] for row in designs}):
         fits = [row["throughput_fps"] is not None for row in select(designs, accelerator=accelerator)]
         words += [] if all(fits) else [f"{accelerator}: {sum(fits)} of {len(fits)} fit"]
@@ -234,8 +234,14 @@ def _fps_axis(panel: Axes, seen: Sequence[float]) -> None:
     panel.xaxis.set_major_formatter("{x:,.0f}")
 
 
-def _score_axis(panel: Axes) -> None:
-    """No narrower than a share of the scores, so that runs that hardly differ look so. Room is made below: games have a most."""
+def _score_axis(panel: Axes, scored: bool) -> None:
+    """No narrower than a share of the scores, so that runs that hardly differ look so. Room is made below: games have a most.
+
+    Without scores, no numbers.
+    """
+    if not scored:
+        panel.set_yticks([])
+        return
     low, high = panel.get_ylim()
     missing = NARROW * max(abs(low), abs(high)) - (high - low)
     if missing > 0:

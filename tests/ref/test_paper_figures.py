@@ -171,6 +171,17 @@ def test_a_design_that_does_not_fit_has_no_mark_but_a_word():
     assert len(panel.get_xticks()) == 0
 
 
+@pytest.mark.parametrize("kind, said", [("hardware", "not run: scores"), ("training", "not run: designs")])
+def test_half_of_a_game_says_what_is_missing(kind, said):
+    """An empty panel, with an axis of scores that nobody has, would look like a result."""
+    rows = rows_of("figure3", ("catch",), 3) + [row for row in rows_of("figure3", ("breakout",), 3) if row["row"] == kind]
+    figure = drawn("figure3", rows)
+    titles = {panel.get_title(loc="left"): panel for panel in panels(figure)}
+    assert titles["Breakout"].get_title(loc="right").startswith(said)
+    assert bool(len(titles["Breakout"].get_yticks())) == (kind == "training")
+    check_layout(figure)
+
+
 def test_far_apart_speeds_have_a_logarithmic_axis():
     """Slow designs would all lie on the left edge."""
     rows = [training("catch", 0, "searched", "ac")]
