@@ -116,7 +116,7 @@ def _add_simulate(subparsers: Subparsers) -> None:
         "a3cs simulate network.npz design.json --frames frames.npy --out simulated",
     )
     _add_network_and_design(parser)
-    parser.add_argument("--frames", required=True, metavar="FRAMES.npy", help="inputs: uint8 (B, 4, 84, 84)")
+    parser.add_argument("--frames", required=True, metavar="FRAMES.npy", help="its inputs: integers (B, channels, rows, columns)")
     parser.add_argument(
         "--out", required=True, metavar="DIR", help="writes UNIT.npy, every unit's output (B, M, R, C), and cost.json"
     )
@@ -224,9 +224,10 @@ def run_simulate(args: argparse.Namespace) -> int:
     if not args.network.endswith(".npz"):
         raise UserError(f"{args.network}: a unit list has no weights to simulate; give an integer network (.npz)")
     units, bits, design = _load(args)
-    result = simulate(network.load(args.network), design, files.read_npy(args.frames), keep=True)
+    frames = files.read_npy(args.frames)
+    result = simulate(network.load(args.network), design, frames, keep=True)
     document = report.cost_document(result.cost, report.ideal_memory(units, design, bits), design)
-    document["frames"] = len(result.outputs.logits)
+    document["frames"] = len(frames)
     document["counters"] = {name: vars(counters) for name, counters in result.outputs.counters.items()}
     for name, words in result.outputs.maps.items():
         with files.atomic_write(Path(args.out) / f"{name}.npy") as file:
