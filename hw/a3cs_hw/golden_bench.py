@@ -69,10 +69,13 @@ def fnv(array: np.ndarray, bits: int) -> int:
 
 CPP_HEADER = """\
 // Golden vectors {name}: the function that the design under test provides. It is called once a frame.
+// The macros say what each unit computes, as golden/FORMAT.md means it; AP_RND, AP_SAT, ... are names of ap_fixed.h.
 #ifndef DUT_H
 #define DUT_H
 
 #include <cstdint>
+
+{units}
 
 void dut({arguments});
 
@@ -154,10 +157,10 @@ int main(int argc, char **argv) {{
 """
 
 
-def cpp_header(name: str, ports: Sequence[Port]) -> str:
-    """dut.h."""
+def cpp_header(name: str, ports: Sequence[Port], units: str) -> str:
+    """dut.h. units: the macros that describe the units."""
     arguments = (f"{'' if port.output else 'const '}{c_type(port.array.dtype)} {port.label}[{port.count}]" for port in ports)
-    return CPP_HEADER.format(name=name, arguments=", ".join(arguments))
+    return CPP_HEADER.format(name=name, units=units, arguments=", ".join(arguments))
 
 
 def cpp_bench(name: str, ports: Sequence[Port]) -> str:

@@ -1,11 +1,11 @@
 """Golden vectors in the forms that tool flows read, and test benches around them: `golden export`.
 
-    c                   one header with every array and size
-    dat                 decimal words, one row of a map a line, as hls4ml writes them
-    hex                 one word a line for $readmemh, two's complement at the word's width
+    c                   one header with every array, and every unit's sizes, formats and modes as macros
+    dat                 decimal words, one row of a map a line, as hls4ml writes them; vectors.txt says what the units compute
+    hex                 one word a line for $readmemh, two's complement at the word's width; and vectors.txt
     npz                 one uncompressed .npz, arrays UNIT.x, UNIT.w, UNIT.b, UNIT.r, UNIT.y
-    cpp-testbench       bench.cpp, dut.h and their .dat files
-    verilog-testbench   bench.v and its .hex files
+    cpp-testbench       bench.cpp, dut.h (with the macros of c) and their .dat files
+    verilog-testbench   bench.v and the files of hex
 
 Files keep the golden folder's layout (y/stem.hex, ...), so that `golden diff OUT/y` reads what was exported. What is exported is
 one vector, or a group: a network's inner maps appear once.
@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +26,8 @@ from a3cs_hw.files import UserError
 from a3cs_hw.fixed import Format
 from a3cs_hw.golden_bench import Port
 from a3cs_hw.golden_check import Folder, open_folder
-from a3cs_hw.manifest import NONE, RequantizeVector, Vector, split_name
+from a3cs_hw.golden_macros import NAMES, identifier, macros
+from a3cs_hw.manifest import NONE, RequantizeVector, Vector, line_text, split_name
 
 ACC = Format(64, 0)  # biases and accumulators, as integers
 
@@ -102,12 +104,23 @@ def dat_text(array: np.ndarray) -> str:
 Files = Iterator[tuple[str, bytes]]
 
 
+def vector_lines(vectors: list[Vector], suffix: str) -> bytes:
+    """vectors.txt: the manifest's lines of the vectors, whose paths are those of the exported files."""
+    lines = ["# Kind, shape, formats, rounding and overflow of each unit: lines of manifest.txt as golden/FORMAT.md has them."]
+    for vector in vectors:
+        paths: dict[str, Any] = {role: f"{_stem(path, vector)}.{suffix}" for role, path, _ in roles(vector)}
+        lines.append(line_text(replace(vector, **paths)))
+    return ("\n".join(lines) + "\n").encode()
+
+
 def _hex_files(folder: Folder, vectors: list[Vector], name: str) -> Files:
+    yield "vectors.txt", vector_lines(vectors, "hex")
     for part in arrays_of(folder, vectors):
         yield f"{part.path}.hex", hex_text(part.array, part.words).encode()
 
 
 def _dat_files(folder: Folder, vectors: list[Vector], name: str) -> Files:
+    yield "vectors.txt", vector_lines(vectors, "dat")
     for part in arrays_of(folder, vectors):
         yield f"{part.path}.dat", dat_text(part.array).encode()
 
@@ -124,23 +137,14 @@ def _npz_file(folder: Folder, vectors: list[Vector], name: str) -> Files:
 # --- a C header ---------------------------------------------------------------------------------------------------
 
 
-def identifier(text: str) -> str:
-    """A C or Verilog identifier made of a name or path."""
-    return "".join(letter if letter.isalnum() else "_" for letter in text)
-
-
 def _c_file(folder: Folder, vectors: list[Vector], name: str) -> Files:
     guard = f"GOLDEN_{identifier(name).upper()}_H"
     lines = [f"/* Golden vectors {name}: words as golden/FORMAT.md lays them out. */", f"#ifndef {guard}", f"#define {guard}", ""]
-    lines += ["#include <stdint.h>", ""]
+    lines += ["#include <stdint.h>", "", NAMES]
     for vector in vectors:
-        unit = identifier(split_name(vector.name)[1])
-        for key, value in asdict(vector).items():
-            if isinstance(value, int):
-                lines.append(f"#define {unit.upper()}_{key.upper()} ({value})")
-        lines += [
-            f"#define {unit.upper()}_{role.upper()}_WORDS {identifier(_stem(path, vector))}" for role, path, _ in roles(vector)
-        ]
+        unit = identifier(split_name(vector.name)[1]).upper()
+        lines += macros(vector)
+        lines += [f"#define {unit}_{role.upper()}_WORDS {identifier(_stem(path, vector))}" for role, path, _ in roles(vector)]
         lines.append("")
     for part in arrays_of(folder, vectors):
         lines.append(f"static const {golden_bench.c_type(part.array.dtype)} {identifier(part.path)}[{part.array.size}] = {{")
@@ -192,7 +196,8 @@ def _cpp_bench(folder: Folder, vectors: list[Vector], name: str) -> Files:
     ports = _ports(folder, vectors, name)
     for port in ports:
         yield f"{port.path}.dat", dat_text(port.array).encode()
-    yield "dut.h", golden_bench.cpp_header(name, ports).encode()
+    units = "\n\n".join("\n".join(macros(vector)) for vector in vectors)
+    yield "dut.h", golden_bench.cpp_header(name, ports, f"{NAMES}\n{units}").encode()
     yield "bench.cpp", golden_bench.cpp_bench(name, ports).encode()
 
 

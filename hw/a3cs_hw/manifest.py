@@ -218,12 +218,16 @@ def encode(manifest: Manifest) -> bytes:
     lines = [HEADING]
     for entry in manifest.files.values():
         lines.append(f"file {entry.size} {entry.sha256} {'stored' if entry.stored else 'derived'} {entry.path}")
-    for line in (*manifest.vectors, *manifest.schedules):
-        word = next(word for word, cls in LINE_KINDS.items() if isinstance(line, cls))
-        keys = (f"{key.name}={getattr(line, key.name)}" for key in fields(line) if key.name != "name")
-        lines.append(f"{word} {line.name} {' '.join(keys)}")
+    lines += map(line_text, (*manifest.vectors, *manifest.schedules))
     body = ("\n".join(lines) + "\n").encode("ascii")
     return body + f"end {sha256(body)}\n".encode("ascii")
+
+
+def line_text(line: Vector | ScheduleLine) -> str:
+    """The line of a vector or schedule."""
+    word = next(word for word, cls in LINE_KINDS.items() if isinstance(line, cls))
+    keys = (f"{key.name}={getattr(line, key.name)}" for key in fields(line) if key.name != "name")
+    return f"{word} {line.name} {' '.join(keys)}"
 
 
 def is_intact(text: bytes) -> bool:

@@ -55,6 +55,7 @@ def test_one_vector_alone(tmp_path):
     """Files of other vectors come along, or a role is left out."""
     written = export(GOLDEN, "tiny16/cell01.output", "hex", tmp_path)
     names = {str(path.relative_to(tmp_path)) for path in written}
+    names.remove("vectors.txt")
     assert names == {"y/cell01.depthwise.hex", "w/cell01.output.hex", "b/cell01.output.hex", "y/stem.hex", "y/cell01.output.hex"}
 
 
@@ -72,6 +73,21 @@ def test_npz_holds_every_array(tmp_path, folder):
     assert path.stat().st_size > sum(array.nbytes for array in arrays.values())
 
 
+@pytest.mark.parametrize("form", ["hex", "dat", "verilog-testbench"])
+def test_words_come_with_what_the_units_compute(tmp_path, folder, form):
+    """Nobody could tell from the files how to round, or the lines name files that are not there."""
+    export(GOLDEN, "tiny16", form, tmp_path)
+    text = (tmp_path / "vectors.txt").read_text()
+    vectors = [v for v in folder.manifest.vectors if split_name(v.name)[0] == "tiny16"]
+    found = [dict(word.split("=") for word in line.split()[2:]) for line in text.splitlines() if line[0] != "#"]
+    assert len(found) == len(vectors)
+    for keys, vector in zip(found, vectors, strict=True):
+        for key in ("kind", "rounding", "overflow", "x_frac", "acc_bits", "pad"):
+            assert keys[key] == str(getattr(vector, key))
+        for role in "xwby":
+            assert (tmp_path / keys[role]).is_file()
+
+
 C_PROGRAM = """
 #include <stdio.h>
 #include "golden_tiny16_cell01_output.h"
@@ -80,6 +96,9 @@ int main(void) {
     const int count = sizeof CELL01_OUTPUT_Y_WORDS / sizeof CELL01_OUTPUT_Y_WORDS[0];
     for (int i = 0; i < count; i++) sum += (i + 1LL) * CELL01_OUTPUT_Y_WORDS[i];
     printf("%lld %d %d %lld\\n", sum, CELL01_OUTPUT_M, CELL01_OUTPUT_Y_FRAC, (long long)CELL01_OUTPUT_B_WORDS[3]);
+    printf("%d %d ", CELL01_OUTPUT_KIND == GOLDEN_CONV, CELL01_OUTPUT_RESIDUAL);
+    printf("%d %d ", CELL01_OUTPUT_ROUNDING == AP_RND, CELL01_OUTPUT_OVERFLOW == AP_SAT);
+    printf("%d %d\\n", CELL01_OUTPUT_SHIFT, CELL01_OUTPUT_RESIDUAL_SHIFT);
     return 0;
 }
 """
@@ -95,6 +114,8 @@ def test_the_header_compiles_and_holds_the_words(tmp_path, folder):
     vector = vector_of(folder, "tiny16/cell01.output")
     y = folder.expected(vector).reshape(-1).astype(np.int64)
     expected = [int((np.arange(1, len(y) + 1) * y).sum()), vector.M, vector.y_frac, int(folder.array(vector, vector.b)[3])]
+    part, _, _ = folder.inputs(vector)
+    expected += [1, 1, 1, 1, part.shift, part.residual_shift]
     assert run(tmp_path / "main").stdout.split() == list(map(str, expected))
 
 
@@ -183,6 +204,60 @@ def test_cpp_bench(words_elsewhere, name):
     assert done.returncode == 1 and "first word 2 = frame " in done.stdout and " 0 mismatches" not in done.stdout
     cpp_dut(out, words, silent=1)
     assert run("./bench", cwd=out).returncode == 1
+
+
+MACRO_DUT = """
+// One unit, computed from nothing but the macros of dut.h, with the write-back of hw/hls.
+#include "dut.h"
+#include "write_back.h"
+#include <cstdint>
+
+#define JOIN(unit, key) unit##_##key
+#define OF(unit, key) JOIN(unit, key)
+#define U(key) OF(UNIT, key)
+
+void dut(ARGUMENTS) {
+    const bool depthwise = U(KIND) == GOLDEN_DEPTHWISE;
+    for (int m = 0; m < U(M); m++)
+        for (int r = 0; r < U(R); r++)
+            for (int c = 0; c < U(C); c++) {
+                const int place = (m * U(R) + r) * U(C) + c, groups = depthwise ? 1 : U(N);
+                std::int64_t sum = b[m];
+                for (int n = 0; n < groups; n++)
+                    for (int ky = 0; ky < U(K); ky++)
+                        for (int kx = 0; kx < U(K); kx++) {
+                            const int row = r * U(S) + ky - U(PAD), column = c * U(S) + kx - U(PAD);
+                            if (row < 0 || row >= U(H) || column < 0 || column >= U(W)) continue;
+                            sum += std::int64_t(x[((depthwise ? m : n) * U(H) + row) * U(W) + column]) *
+                                   w[((m * groups + n) * U(K) + ky) * U(K) + kx];
+                        }
+#ifdef RESIDUAL
+                sum += std::int64_t(r_words[place]) * (std::int64_t(1) << U(RESIDUAL_SHIFT));
+#endif
+                const std::int64_t word = a3cs::requantize<U(ACC_BITS), U(X_FRAC) + U(W_FRAC), U(Y_BITS), U(Y_FRAC), U(ROUNDING),
+                                                           U(OVERFLOW)>(sum).to_int64();
+                y[place] = static_cast<std::int16_t>(U(RELU) && word < 0 ? 0 : word);
+            }
+}
+"""
+HLS = Path(__file__).parents[2] / "hw" / "hls"
+DESCRIBED = ("tiny16/cell01.output", "units/depthwise5x5_s2", "units/fc_relu", "units/modes.AP_RND_CONV.AP_WRAP_SM")
+
+
+@needs_cxx
+@pytest.mark.parametrize("name", DESCRIBED)
+def test_dut_h_says_all_that_a_unit_computes(tmp_path, folder, name):
+    """A design made from dut.h alone would have to guess kind, rounding, overflow, ReLU or a frac."""
+    export(GOLDEN, name, "cpp-testbench", tmp_path)
+    line = next(line for line in (tmp_path / "dut.h").read_text().splitlines() if line.startswith("void dut("))
+    arguments = line.removeprefix("void dut(").rstrip(");").replace(" r[", " r_words[")
+    (tmp_path / "dut.cpp").write_text(MACRO_DUT.replace("ARGUMENTS", arguments))
+    unit = "".join(letter if letter.isalnum() else "_" for letter in split_name(name)[1]).upper()
+    flags = ["-std=c++14", "-O1", f"-DUNIT={unit}", f"-I{HLS}", *(["-DRESIDUAL"] if " r_words[" in arguments else [])]
+    done = run(CXX, *flags, "-o", tmp_path / "bench", tmp_path / "bench.cpp", tmp_path / "dut.cpp")
+    assert done.returncode == 0, done.stderr
+    done = run("./bench", cwd=tmp_path)
+    assert done.returncode == 0 and done.stdout.endswith(" words, 0 mismatches\n"), done
 
 
 @needs_cxx
