@@ -73,6 +73,7 @@ def _add_check(commands: Any) -> None:
     )
     parser.add_argument("path", nargs="?", default="golden", metavar="PATH", help="the folder (default: golden)")
     parser.add_argument("--oracle", action="store_true", help="recompute with the oracle as well: plain Python integers, slow")
+    parser.add_argument("--coverage", action="store_true", help="say which wrong rounding or overflow the vectors would show")
     parser.set_defaults(run=run_check)
 
 
@@ -135,7 +136,8 @@ def run_generate(args: argparse.Namespace) -> int:
         "{path}: {vectors} vectors in {files} files, {bytes:,} bytes\n"
         "the oracle computed {oracle_words:,} of {words:,} output words; the fast arithmetic all of them, and they agree"
     )
-    _print(args, document, text.format(**document))
+    coverage = _coverage(args.out)
+    _print(args, document | {"coverage": coverage}, "\n".join([text.format(**document), *_coverage_lines(coverage)]))
     return 0
 
 
@@ -156,6 +158,9 @@ def run_check(args: argparse.Namespace) -> int:
         "oracle_words": report.oracle_words,
         "bad_file": report.bad_file.path if report.bad_file else None,
     }
+    coverage = _coverage(args.path) if args.coverage and not report.bad_file else {}
+    if args.coverage:
+        document["coverage"] = coverage
     lines = [f"{name}: {text}" for name, text in list(report.mismatches.items())[:SHOWN]]
     if len(report.mismatches) > SHOWN:
         lines.append(f"and {len(report.mismatches) - SHOWN} more")
@@ -163,9 +168,27 @@ def run_check(args: argparse.Namespace) -> int:
         lines.append(f"the oracle computed {report.oracle_words:,} words")
     if report.schedules:
         lines.append(f"{report.schedules} schedules, counted tile by tile and in closed form")
+    lines += _coverage_lines(coverage)
     lines.append(f"{report.vectors} vectors, {len(report.mismatches)} mismatches")
     _print(args, document, "" if report.bad_file else "\n".join(lines))
     return 0 if report.passed else 1
+
+
+def _coverage(path: str) -> dict[str, Any]:
+    """What the write-backs of a folder met, by group; of a folder whose files are intact."""
+    from a3cs_hw import golden_coverage
+    from a3cs_hw.golden_check import open_folder
+
+    folder, bad_file = open_folder(path)
+    if folder is None:
+        raise UserError(f"{path}: a file has changed meanwhile ({bad_file}); run the command again")
+    return {group: golden_coverage.summary(units) for group, units in golden_coverage.measure(folder).items()}
+
+
+def _coverage_lines(coverage: dict[str, Any]) -> list[str]:
+    from a3cs_hw import golden_coverage
+
+    return [golden_coverage.describe(group, found) for group, found in coverage.items()]
 
 
 def run_diff(args: argparse.Namespace) -> int:

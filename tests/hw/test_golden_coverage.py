@@ -1,0 +1,87 @@
+"""golden_coverage: what vectors are said to show is what another write-back changes, word by word in plain integers."""
+
+import json
+
+import numpy as np
+import pytest
+from integer_cases import SHAPES, random_data, random_unit, small_network
+from test_golden import GOLDEN
+
+from a3cs_hw import arithmetic, golden, golden_coverage, oracle
+from a3cs_hw.cli import main
+from a3cs_hw.fixed import OVERFLOWS, ROUNDINGS
+from a3cs_hw.golden_check import open_folder
+from a3cs_hw.golden_coverage import WriteBack, cover
+
+
+def by_hand(exact, part):
+    """Ties, low, high, bits and what shows, of a unit's exact sums, with nothing but the oracle."""
+    formats, shift, target = part.formats, part.shift, part.y
+    accs = [oracle.wrap(sum_, formats.acc_bits) for sum_ in exact]
+    rounded = [oracle.round_quotient(acc, shift, formats.rounding) for acc in accs]
+    ties = sum(2 * (acc % 2**shift) == 2**shift for acc in accs)
+
+    def words(rounding, overflow):
+        plain = [oracle.requantize(acc, shift, target.bits, True, rounding, overflow) for acc in accs]
+        return [max(word, 0) for word in plain] if part.unit.relu else plain
+
+    own = words(formats.rounding, formats.overflow)
+    others = {mode: words(mode, formats.overflow) != own for mode in ROUNDINGS if mode != formats.rounding}
+    others |= {mode: words(formats.rounding, mode) != own for mode in OVERFLOWS if mode != formats.overflow}
+    bits = next(bits for bits in range(1, 65) if all(-(2 ** (bits - 1)) <= sum_ < 2 ** (bits - 1) for sum_ in exact))
+    return ties, sum(v < target.min for v in rounded), sum(v > target.max for v in rounded), bits, others
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_cover_is_what_the_oracle_finds(shape):
+    """A mode is said to show that changes no word, or to pass where it changes one; ties or saturations are miscounted."""
+    rng = np.random.default_rng(SHAPES.index(shape))
+    for _ in range(25):
+        part = random_unit(rng, shape)
+        exact = arithmetic.exact_sums(part, *random_data(rng, part, 2))
+        formats = part.formats
+        found = cover(WriteBack(exact, formats.acc_bits, part.shift, part.y, formats.rounding, formats.overflow, part.unit.relu))
+        expected = by_hand(exact.reshape(-1).tolist(), part)
+        assert (found.ties, found.low, found.high, found.bits, found.others) == expected
+        assert found.words == exact.size and found.acc_bits == formats.acc_bits
+
+
+def test_a_word_that_shows_beyond_the_first_block(monkeypatch):
+    """Only the words that are looked at first would count."""
+    acc = np.zeros(10, np.int64)
+    acc[9] = 3  # 1.5: a tie that AP_RND takes to 2, AP_RND_ZERO to 1
+    part = random_unit(np.random.default_rng(0), "fc")
+    monkeypatch.setattr(golden_coverage, "BLOCK", 4)
+    found = cover(WriteBack(acc, 32, 1, part.y, "AP_RND", "AP_SAT"))
+    assert found.ties == 1 and found.others["AP_RND_ZERO"] and not found.others["AP_RND_CONV"]
+
+
+def test_units_and_requantize_show_every_mode():
+    """The README sends people there who want rounding and overflow proved."""
+    groups = golden_coverage.measure(open_folder(GOLDEN)[0])
+    for group in ("units", "requantize"):
+        found = golden_coverage.summary(groups[group])
+        assert set(found["rounding"]) == set(ROUNDINGS) and set(found["overflow"]) == set(OVERFLOWS)
+        assert all(shown for shown, _ in (*found["rounding"].values(), *found["overflow"].values()))
+        assert "would pass" not in golden_coverage.describe(group, found)
+    shown = golden_coverage.describe("agent", golden_coverage.summary(groups["agent"]))
+    assert shown in (GOLDEN / "README.md").read_text()
+
+
+def test_commands(tmp_path, capsys):
+    """`generate` is silent about what its frames cannot prove, or `check` finds something else, hashed maps or not."""
+    network = small_network(np.random.default_rng(6))
+    frames = np.random.default_rng(7).integers(0, 256, (4, 2, 8, 8), dtype=np.uint8)
+    network.save(tmp_path / "n.npz")
+    np.save(tmp_path / "f.npy", frames)
+    words = ["golden", "generate", "--network", tmp_path / "n.npz", "--frames", tmp_path / "f.npy", "--out", tmp_path / "all"]
+    assert main(list(map(str, [*words, "--json"]))) == 0
+    written = json.loads(capsys.readouterr().out)["coverage"]
+    assert list(written) == ["network"] and written["network"]["vectors"] == len(network.units)
+    golden.generate_network(network, frames, tmp_path / "hashes", store_all=False)
+    assert main(["golden", "check", str(tmp_path / "hashes"), "--coverage", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["coverage"] == written
+    assert main(["golden", "check", str(tmp_path / "hashes"), "--coverage"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("network: ") and "another rounding shows" in lines[1]
+    assert lines[-1].endswith(" 0 mismatches")
