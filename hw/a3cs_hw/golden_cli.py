@@ -61,6 +61,10 @@ def _add_generate(commands: Any) -> None:
         "--store", choices=("all", "outputs"), default="all",
         help="outputs: keep hashes, not files, of maps that another unit reads (default: all)",
     )  # fmt: skip
+    parser.add_argument(
+        "--design", action="append", default=[], metavar="DESIGN.json",
+        help="write also what the network costs on this design, tile by tile: the schedule GROUP/DESIGN; may be repeated",
+    )  # fmt: skip
     parser.set_defaults(run=run_generate)
 
 
@@ -116,10 +120,12 @@ def run_generate(args: argparse.Namespace) -> int:
 
     if bool(args.network) != bool(args.frames):
         raise UserError("golden generate: --network and --frames come together; without both, the suite is written")
+    if args.design and not args.network:
+        raise UserError("golden generate: --design needs a --network; the suite has designs of its own")
     if args.network:
         written = golden.generate_network(
             network.load(args.network), read_npy(args.frames), args.out, args.group, args.whole, args.sampled,
-            args.store == "all", _progress,
+            args.store == "all", _progress, args.design,
         )  # fmt: skip
     else:
         written = golden.generate(args.out, _progress, args.sources)
@@ -131,9 +137,11 @@ def run_generate(args: argparse.Namespace) -> int:
         "bytes": sum(entry.size for entry in stored),
         "words": sum(vector.words for vector in written.vectors),
         "oracle_words": sum(vector.oracle_words for vector in written.vectors),
+        "schedules": len(written.schedules),
     }
+    schedules = " and {schedules} schedules" if written.schedules else ""
     text = (
-        "{path}: {vectors} vectors in {files} files, {bytes:,} bytes\n"
+        "{path}: {vectors} vectors" + schedules + " in {files} files, {bytes:,} bytes\n"
         "the oracle computed {oracle_words:,} of {words:,} output words; the fast arithmetic all of them, and they agree"
     )
     coverage = _coverage(args.out)

@@ -18,7 +18,9 @@ from a3cs_hw.files import UserError, sha256
 from a3cs_hw.fixed import OVERFLOWS, ROUNDINGS
 from a3cs_hw.golden_check import open_folder
 from a3cs_hw.golden_write import Builder
+from a3cs_hw.predictor import predict
 from a3cs_hw.units import Unit
+from a3cs_hw.workload import network_bits
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 
@@ -496,6 +498,53 @@ def test_bad_requests(network, frames, tmp_path):
         golden.generate_network(network, frames[:, :1], tmp_path)
     assert command("generate", "--network", tmp_path / "n.npz", "--out", tmp_path) == 2
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def design_file(network, tmp_path):
+    """A design of two chunks on which the network fits."""
+    allocation = {unit.name: index % 2 for index, unit in enumerate(network.units)}
+    chunks = template.Chunk(4, 4, tm=8, tn=4, tr=4, tc=4, order="nsm"), template.Chunk(2, 2, "n_c", tm=8, tn=16)
+    template.Design(chunks, allocation).save(tmp_path / "mine.json")
+    return tmp_path / "mine.json"
+
+
+def test_a_schedule_of_ones_own_network(network, frames, tmp_path, design_file, capsys):
+    """A network's schedule is of other words than its own, or nothing but our code can count it."""
+    network.save(tmp_path / "n.npz")
+    np.save(tmp_path / "f.npy", frames)
+    given = ("--network", tmp_path / "n.npz", "--frames", tmp_path / "f.npy")
+    out = tmp_path / "vectors"
+    assert command("generate", *given, "--design", design_file, "--out", out, "--group", "net", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["schedules"] == 1
+    cost = predict(network.units, template.load_design(design_file), network_bits(network))
+    text = (out / "net" / "schedule" / "mine.txt").read_text()
+    assert f" epoch={cost.epoch} latency={cost.latency} " in text
+    assert (out / "designs" / "mine.json").read_bytes() == design_file.read_bytes()
+    assert command("check", out) == 0 and "1 schedules, counted" in capsys.readouterr().out
+    schedule = compile_c("schedule.c", tmp_path / "schedule", "-O1")
+    done = subprocess.run([schedule, out], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout == "1 schedules, 0 mismatches\n", done
+
+
+def test_bad_designs(network, frames, tmp_path, design_file, capsys):
+    """Each is one line that names the file, said before the oracle begins and anything is written."""
+    (tmp_path / "other").mkdir()
+    template.Design((template.Chunk(64, 64),), {unit.name: 0 for unit in network.units}).save(tmp_path / "large.json")
+    template.Design((template.Chunk(4, 4),), {"stem": 0}).save(tmp_path / "partial.json")
+    shutil.copy(design_file, tmp_path / "other" / "mine.json")
+    shutil.copy(design_file, tmp_path / "a name.json")
+    for designs, message in (
+        (["large.json"], "large.json: "),
+        (["partial.json"], "partial.json: .*on no chunk"),
+        (["mine.json", "other/mine.json"], "other/mine.json: another design is called mine"),
+        (["a name.json"], "refused"),
+        (["absent.json"], "absent.json"),
+    ):
+        with pytest.raises(UserError, match=message):
+            golden.generate_network(network, frames, tmp_path / "out", designs=[tmp_path / name for name in designs])
+    assert command("generate", "--design", design_file, "--out", tmp_path / "out") == 2
+    assert "--design needs a --network" in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
 # --- diff ---------------------------------------------------------------------------------------------------------
