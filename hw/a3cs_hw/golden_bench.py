@@ -193,6 +193,8 @@ def cpp_bench(name: str, ports: Sequence[Port]) -> str:
 
 # --- Verilog ------------------------------------------------------------------------------------------------------
 
+STALL_BITS = (0, 11, 22, 6, 17, 28, 3, 14, 25)  # of the LFSR, one a stream: far apart, so that streams pause at different times
+
 VERILOG_BENCH = """\
 // Golden vectors {name}: plays the inputs of {frames} frames into module dut and compares every word that it puts out.
 //
@@ -206,6 +208,8 @@ VERILOG_BENCH = """\
 // Weights and biases are not played: dut reads w/*.hex and b/*.hex itself, or has them built in.
 // The exit status is not 0 when a word differs, is missing or too many, when a file is missing or damaged, or when nothing has
 // moved for +timeout=CYCLES (1,000,000). +dir=FOLDER reads the files there.
+// +stall=SEED (1 to 2^32 - 1) makes the bench pause: about half of the time it offers no input word, and about half of the time
+// it takes no output word, each stream by itself and each seed in another way. A word once offered stays until it is taken.
 `timescale 1ns / 1ns
 
 module bench;
@@ -213,8 +217,10 @@ module bench;
     reg rst = 1;
     integer idle = 0, timeout = 1000000, settle = 0;
     reg [8*512-1:0] dir, path;
+    reg [31:0] seed = 0, lfsr = 0;  // stays 0 without +stall
 
     always #1 clk = !clk;
+    always @(posedge clk) lfsr <= {{lfsr[30:0], lfsr[31] ^ lfsr[21] ^ lfsr[1] ^ lfsr[0]}};
 {declarations}
 
     dut dut (
@@ -224,6 +230,7 @@ module bench;
     initial begin
         if (!$value$plusargs("dir=%s", dir)) dir = ".";
         if (!$value$plusargs("timeout=%d", timeout)) timeout = 1000000;
+        if ($value$plusargs("stall=%d", seed)) lfsr = seed * 32'h9e3779b1;  // small seeds would begin with long runs
 {loads}
         repeat (4) @(posedge clk);
         @(negedge clk) rst = 0;
@@ -258,18 +265,23 @@ endmodule
 VERILOG_WORDS = """
     reg [{top}:0] {label}_words [0:{last}];
     reg [63:0] {label}_hash;
+    reg {label}_pause = 0;
     integer {label}_count = 0, {label}_i;
     wire {label}_valid, {label}_ready;
     wire [{top}:0] {label}_data;"""
 
 VERILOG_INPUT = """
-    assign {label}_valid = !rst && {label}_count < {count};
+    assign {label}_valid = !rst && !{label}_pause && {label}_count < {count};
     assign {label}_data = {label}_words[{label}_count < {count} ? {label}_count : 0];
-    always @(posedge clk) if ({label}_valid && {label}_ready === 1'b1) {label}_count <= {label}_count + 1;"""
+    always @(posedge clk) begin
+        if ({label}_valid && {label}_ready === 1'b1) {label}_count <= {label}_count + 1;
+        if (!{label}_valid || {label}_ready === 1'b1) {label}_pause <= lfsr[{bit}];
+    end"""
 
 VERILOG_OUTPUT = """
     integer {label}_wrong = 0;
-    assign {label}_ready = !rst;"""
+    assign {label}_ready = !rst && !{label}_pause;
+    always @(posedge clk) {label}_pause <= lfsr[{bit}];"""
 
 VERILOG_LOAD = """\
         $sformat(path, "%0s/{path}.hex", dir);
@@ -283,7 +295,7 @@ VERILOG_LOAD = """\
         end"""
 
 VERILOG_CHECK = """
-    always @(posedge clk) if (!rst && {label}_valid === 1'b1) begin
+    always @(posedge clk) if ({label}_ready && {label}_valid === 1'b1) begin
         if ({label}_count >= {count}) begin
             if ({label}_count == {count}) $display("{label}: more than {count} words");
             {label}_wrong = {label}_wrong + 1;
@@ -305,7 +317,7 @@ def verilog_bench(name: str, ports: Sequence[Port]) -> str:
         name=name,
         frames=outputs[0].frames,
         port_comments=",".join(_verilog_comment(port) for port in ports),
-        declarations="\n".join(_verilog_words(port) for port in ports),
+        declarations="\n".join(_verilog_words(port, STALL_BITS[i % len(STALL_BITS)]) for i, port in enumerate(ports)),
         connections=",".join(_verilog_connection(port) for port in ports),
         loads="\n".join(_verilog_load(port) for port in ports),
         checks="\n".join(_verilog_check(port) for port in outputs),
@@ -328,8 +340,8 @@ def _verilog_connection(port: Port) -> str:
     return "\n        " + ", ".join(f".{port.label}_{wire}({port.label}_{wire})" for wire in ("valid", "ready", "data"))
 
 
-def _verilog_words(port: Port) -> str:
-    values = {"label": port.label, "top": port.words.bits - 1, "count": port.array.size, "last": port.array.size - 1}
+def _verilog_words(port: Port, bit: int) -> str:
+    values = {"label": port.label, "top": port.words.bits - 1, "count": port.array.size, "last": port.array.size - 1, "bit": bit}
     return (VERILOG_WORDS + (VERILOG_OUTPUT if port.output else VERILOG_INPUT)).format(**values)
 
 

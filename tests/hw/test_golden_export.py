@@ -368,6 +368,58 @@ def test_verilog_bench_trusts_no_damaged_file(words_elsewhere):
     assert run("vvp", "-N", out / "bench", f"+dir={out}", cwd=out.parent).returncode == 0
 
 
+STALLED_DUT = """
+// Takes x and adds it up, then plays y, wrong when the sum is. @take, @move: when it believes that a word moves.
+module dut (input clk, input rst, input x_valid, output x_ready, input [@x_top:0] x_data,
+            output y_valid, input y_ready, output [@y_top:0] y_data);
+    reg [@y_top:0] words [0:@y_count-1];
+    reg [31:0] sum = 0;
+    reg dropped = 0, waiting = 0, turn = 0;
+    integer taken = 0, n = 0;
+    initial $readmemh("@words", words);
+    assign x_ready = @ready;
+    assign y_valid = taken == @x_count && n < @y_count;
+    assign y_data = words[n % @y_count] ^ (sum != 32'd@sum || dropped);
+    always @(posedge clk) begin
+        turn <= !turn;
+        waiting <= x_valid && !x_ready;
+        if (waiting && !x_valid) dropped <= 1;
+        if (!rst && taken < @x_count && (@take)) begin taken <= taken + 1; sum <= sum + x_data; end
+        if (y_valid && (@move)) n <= n + 1;
+    end
+endmodule
+"""
+DUTS = {  # what the module believes, and whether it is right
+    "heeds both sides": ({"ready": "1", "take": "x_valid", "move": "y_ready"}, True),
+    "is slow itself": ({"ready": "turn", "take": "x_valid && x_ready", "move": "y_ready"}, True),
+    "waits for valid": ({"ready": "waiting", "take": "x_valid && x_ready", "move": "y_ready"}, True),
+    "does not look at x_valid": ({"ready": "1", "take": "1", "move": "y_ready"}, False),
+    "does not look at y_ready": ({"ready": "1", "take": "x_valid", "move": "1"}, False),
+}
+
+
+@needs_iverilog
+@pytest.mark.parametrize("what", DUTS)
+def test_verilog_bench_stalls(tmp_path, folder, what):
+    """A module that misses a handshake passes with +stall, or one that keeps to it fails; or a word offered is withdrawn."""
+    believed, right = DUTS[what]
+    name = "units/conv3x3_small_map"
+    export(GOLDEN, name, "verilog-testbench", tmp_path)
+    vector = vector_of(folder, name)
+    x, y = ((tmp_path / path.removeprefix("units/")).with_suffix(".hex") for path in (vector.x, vector.y))
+    taken = [int(word, 16) for word in x.read_text().split()]
+    sizes = {"x_top": vector.x_bits - 1, "y_top": vector.y_bits - 1, "x_count": len(taken), "y_count": len(y.read_text().split())}
+    text = STALLED_DUT
+    for key, value in (sizes | {"sum": sum(taken) % 2**32, "words": y} | believed).items():
+        text = text.replace(f"@{key}", str(value))
+    (tmp_path / "dut.v").write_text(text)
+    done = simulate(tmp_path)
+    assert done.returncode == 0 and "PASS: " in done.stdout, done
+    for seed in (1, 2, 4294967295):
+        done = run("vvp", "-N", tmp_path / "bench", f"+stall={seed}", "+timeout=2000", cwd=tmp_path)
+        assert (done.returncode == 0) == right and ("PASS: " in done.stdout) == right, (seed, done)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("verilator") is None, reason="needs Verilator (apt install verilator)")
 @pytest.mark.parametrize(("change", "status"), [({}, 0), ({"wrong": 5}, 1), ({"last": -1}, 1)])
@@ -377,8 +429,9 @@ def test_verilog_bench_under_verilator(words_elsewhere, change, status):
     verilog_dut(out, words, **change)
     built = run("verilator", "--binary", "--timing", "-Wno-fatal", "--top-module", "bench", "bench.v", "dut.v", cwd=out)
     assert built.returncode == 0, built.stderr
-    done = run(out / "obj_dir" / "Vbench", "+timeout=500", cwd=out)
-    assert (done.returncode != 0) == bool(status) and ("PASS: 21 words" in done.stdout) != bool(status), done
+    for stall in ((), ("+stall=1",)):
+        done = run(out / "obj_dir" / "Vbench", "+timeout=500", *stall, cwd=out)
+        assert (done.returncode != 0) == bool(status) and ("PASS: 21 words" in done.stdout) != bool(status), done
 
 
 # --- the command --------------------------------------------------------------------------------------------------
