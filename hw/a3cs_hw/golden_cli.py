@@ -85,13 +85,15 @@ def _add_diff(commands: Any) -> None:
     parser = _add_command(
         commands,
         "diff",
-        "Compare what a design wrote with golden vectors and name the first unit that differs. Exit status 1 when one does.",
+        "Compare what a design wrote with golden vectors and name the first unit that differs. Exit status 1 when one does,\n"
+        "or when a folder lacks units of the group.",
         "a3cs golden diff my_dumps --golden golden --group tiny16",
     )
     parser.add_argument("dump", metavar="DUMP", help="UNIT.bin, .npy, .hex or .dat, or a folder of them")
     parser.add_argument("--golden", default="golden", metavar="DIR", help="the golden folder (default: golden)")
     parser.add_argument("--group", metavar="NAME", help="the network or group of vectors; needed when unit names are in several")
     parser.add_argument("--unit", metavar="NAME", help="whose output a single file holds (default: the file's name)")
+    parser.add_argument("--partial", action="store_true", help="a folder need not hold every unit of the group")
     parser.add_argument("--design", metavar="DESIGN.json", help="the accelerator: names the first word's tile, chunk and cycle")
     parser.add_argument("--plot", metavar="FILE.png", help="draw the error map of the first unit that differs")
     parser.set_defaults(run=run_diff)
@@ -205,7 +207,7 @@ def run_diff(args: argparse.Namespace) -> int:
     from a3cs_hw.template import load_design
 
     design = load_design(args.design) if args.design else None
-    report = golden.diff(args.dump, args.golden, args.group, args.unit, design=design)
+    report = golden.diff(args.dump, args.golden, args.group, args.unit, design=design, partial=args.partial)
     if report.bad_file:
         _complain(args.golden, report.bad_file)
     lines = [] if report.bad_file else [_describe(report)]
@@ -252,7 +254,9 @@ def _describe(report: DiffReport) -> str:
             lines.append(f"then: {', '.join(others[:SHOWN])}{more}")
     if report.missing:
         more = f" and {len(report.missing) - SHOWN} more" if len(report.missing) > SHOWN else ""
-        lines.append(f"not in the dump: {', '.join(report.missing[:SHOWN])}{more}")
+        begin = f"incomplete, {len(report.missing)} of {total} units are " if report.incomplete else ""
+        end = "; --partial compares the others alone" if report.incomplete else ""
+        lines.append(f"{begin}not in the dump: {', '.join(report.missing[:SHOWN])}{more}{end}")
     return "\n".join(lines)
 
 

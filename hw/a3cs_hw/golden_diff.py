@@ -33,7 +33,7 @@ UNSURE = 0.3  # what a unit counts whose fault does not explain every wrong word
 
 @dataclass
 class DiffReport:
-    """What a diff found, in execution order. missing: units of the group that the dump does not hold.
+    """What a diff found, in execution order. missing: units of the group that the dump does not hold; a failure unless `partial`.
 
     Of the first unit that differs: expected and got (its words), place (with a design), fault, and blind: the units before it in
     whose outputs the fault may lie, since they are not in the dump. kinds: of units that stand by themselves several are
@@ -52,6 +52,7 @@ class DiffReport:
     fault: Diagnosis | None = None
     blind: list[str] = field(default_factory=list)
     kinds: dict[str, float] = field(default_factory=dict)
+    partial: bool = False
 
     @property
     def kind(self) -> str:
@@ -59,8 +60,13 @@ class DiffReport:
         return next(iter(self.kinds), self.fault.kind if self.fault else "")
 
     @property
+    def incomplete(self) -> bool:
+        """Units are missing that should be there: a test bench that dies after its first unit must not pass."""
+        return bool(self.missing) and not self.partial
+
+    @property
     def passed(self) -> bool:
-        return self.bad_file is None and not self.differences
+        return self.bad_file is None and not self.differences and not self.incomplete
 
     @property
     def first(self) -> tuple[str, Difference] | None:
@@ -71,8 +77,10 @@ class DiffReport:
         """The report as JSON holds it."""
         document: dict[str, Any] = {
             "group": self.group,
+            "passed": self.passed,
             "compared": len(self.compared),
             "missing": self.missing,
+            "incomplete": self.incomplete,
             "different": list(self.differences),
             "first": None,
             "bad_file": self.bad_file.path if self.bad_file else None,
@@ -102,16 +110,18 @@ def diff(
     unit: str | None = None,
     progress: Progress = quiet,
     design: Design | None = None,
+    partial: bool = False,
 ) -> DiffReport:
     """Compare a dump (a file, or a folder of one file a unit) with the vectors of one group of a golden folder.
 
     group: needed when the unit names alone do not tell it. unit: whose output a single file holds, by default its name.
     design: the accelerator that made the dump; with it tile, chunk and cycle are named, and faults of tiles are tried.
+    partial: units may be missing. A file by itself is its unit's words and nothing else, so it always may stand alone.
     """
     folder, bad_file = open_folder(golden)
     if folder is None:
         return DiffReport(bad_file=bad_file)
-    files = dump_files(Path(dump), unit)
+    files, partial = dump_files(Path(dump), unit), partial or Path(dump).is_file()
     group = group or _find_group(folder, files)
     vectors = {split_name(v.name)[1]: v for v in folder.manifest.vectors if split_name(v.name)[0] == group}
     if not vectors:
@@ -119,7 +129,7 @@ def diff(
     strangers = [name for name in files if name not in vectors]
     if strangers:
         raise UserError(f"{files[strangers[0]]}: group {group!r} has no unit {strangers[0]!r}; it has {', '.join(vectors)}")
-    report = _compare(folder, group, vectors, files, progress)
+    report = _compare(folder, DiffReport(group, partial=partial), vectors, files, progress)
     if report.first:
         _examine(report, folder, vectors, design)
         _examine_others(report, folder, vectors, files, design)
@@ -127,9 +137,9 @@ def diff(
 
 
 def _compare(
-    folder: Folder, group: str, vectors: Mapping[str, Vector], files: Mapping[str, Path], progress: Progress
+    folder: Folder, report: DiffReport, vectors: Mapping[str, Vector], files: Mapping[str, Path], progress: Progress
 ) -> DiffReport:
-    report = DiffReport(group)
+    """The report with every unit of the group compared or missing."""
     for name, vector in vectors.items():
         expected = folder.expected(vector)
         if name not in files:

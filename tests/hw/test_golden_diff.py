@@ -162,7 +162,7 @@ def test_text_dumps(tmp_path, stem, form, capsys):
     """Right words in a text file are called wrong, or a wrong one is missed or put elsewhere."""
     name, write = FORMS[form]
     (tmp_path / name).write_text(write(stem[1]))
-    assert command("diff", tmp_path, "--golden", GOLDEN, "--group", "tiny16") == 0
+    assert command("diff", tmp_path, "--golden", GOLDEN, "--group", "tiny16", "--partial") == 0
     wrong = stem[1].copy()
     wrong[1, 2, 3, 4] = -wrong[1, 2, 3, 4] - 1
     (tmp_path / name).write_text(write(wrong))
@@ -209,6 +209,21 @@ def test_bad_text_dumps(tmp_path, what, capsys):
     assert command("diff", tmp_path, "--golden", GOLDEN, "--group", "tiny16") == 2
     error = capsys.readouterr().err
     assert message in error and error.startswith("error: ") and error.count("\n") == 1
+
+
+def test_an_incomplete_dump_fails(tmp_path, stem, capsys):
+    """A test bench that dies after its first unit passes; or the user is not told what is missing, or cannot ask for less."""
+    (tmp_path / "stem.hex").write_text(as_hex(stem[1]))
+    words = ("diff", tmp_path, "--golden", GOLDEN, "--group", "tiny16")
+    assert command(*words) == 1
+    assert "incomplete, 11 of 12 units are not in the dump: cell01.expand, cell01.depthwise, " in capsys.readouterr().out
+    assert command(*words, "--json") == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["incomplete"] and not found["passed"] and found["different"] == [] and len(found["missing"]) == 11
+    assert command(*words, "--partial") == 0
+    text = capsys.readouterr().out
+    assert "incomplete" not in text and "not in the dump: cell01.expand" in text
+    assert command("diff", tmp_path / "stem.hex", *words[2:]) == 0  # a file by itself stands for its unit alone
 
 
 def test_two_files_of_one_unit(tmp_path, stem):
