@@ -31,9 +31,8 @@ class Difference:
         )
 
     def place(self) -> str:
-        """The first index in words: a unit's map has the axes frame, c, y, x."""
-        axes = ("frame", "c", "y", "x") if len(self.index) == 4 else ("word",)
-        return ", ".join(f"{axis} {i}" for axis, i in zip(axes, self.index, strict=True))
+        """The first index in words."""
+        return name_index(self.index)
 
     def show(self, word: int) -> str:
         """A word in hexadecimal (the bits as they stand in the format), decimal and as the real value it stands for."""
@@ -42,6 +41,12 @@ class Difference:
     def hexadecimal(self, word: int) -> str:
         """The word's bits, 0x and as many digits as the format needs."""
         return f"0x{word % (1 << self.format.bits):0{-(-self.format.bits // 4)}x}"
+
+
+def name_index(index: tuple[int, ...]) -> str:
+    """An index in words: a unit's map has the axes frame, c, y, x."""
+    axes = ("frame", "c", "y", "x") if len(index) == 4 else ("word",)
+    return ", ".join(f"{axis} {i}" for axis, i in zip(axes, index, strict=True))
 
 
 def difference(expected: np.ndarray, got: np.ndarray, words: Format) -> Difference | None:

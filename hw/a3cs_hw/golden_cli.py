@@ -239,8 +239,9 @@ def _describe(report: DiffReport) -> str:
         lines.append(f"first: {unit}, {found.count} of {found.words} words, first at {found.place()}")
         lines.append(f"  expected {found.show(found.expected)}")
         lines.append(f"  got      {found.show(found.got)}")
-        if report.place:
+        if report.place and report.earliest:
             lines.append(f"  place    {report.place.describe()}")
+            lines.append(f"  earliest {report.earliest.describe(report.place)}")
         if report.fault:
             lines.append(f"  fault    {report.fault.describe()}")
             lines += [f"  or       {other}" for other in report.fault.others]

@@ -22,7 +22,7 @@ from a3cs_hw.fault_evidence import Evidence, unit_evidence, write_back_evidence
 from a3cs_hw.files import UserError
 from a3cs_hw.golden_check import BadFile, Folder, open_folder
 from a3cs_hw.golden_dump import dump_files, read_words
-from a3cs_hw.golden_place import Place
+from a3cs_hw.golden_place import Place, Stored
 from a3cs_hw.golden_write import Progress, quiet
 from a3cs_hw.manifest import RequantizeVector, UnitVector, Vector, split_name
 from a3cs_hw.template import Design
@@ -35,10 +35,10 @@ UNSURE = 0.3  # what a unit counts whose fault does not explain every wrong word
 class DiffReport:
     """What a diff found, in execution order. missing: units of the group that the dump does not hold; a failure unless `partial`.
 
-    Of the first unit that differs: expected and got (its words), place (with a design), fault, and blind: the units before it in
-    whose outputs the fault may lie, since they are not in the dump. kinds: of units that stand by themselves several are
-    examined, and so many of them look like each kind of fault, the commonest first (a fault that explains every wrong word
-    counts for more).
+    Of the first unit that differs: expected and got (its words), with a design place (of the first wrong word in memory order)
+    and earliest (the wrong word of that frame that is stored first), fault, and blind: the units before it in whose outputs the
+    fault may lie, since they are not in the dump. kinds: of units that stand by themselves several are examined, and so many of
+    them look like each kind of fault, the commonest first (a fault that explains every wrong word counts for more).
     """
 
     group: str = ""
@@ -49,6 +49,7 @@ class DiffReport:
     expected: np.ndarray | None = None
     got: np.ndarray | None = None
     place: Place | None = None
+    earliest: Stored | None = None
     fault: Diagnosis | None = None
     blind: list[str] = field(default_factory=list)
     kinds: dict[str, float] = field(default_factory=dict)
@@ -95,6 +96,7 @@ class DiffReport:
                 "index": list(found.index),
                 **{key: {"hex": found.hexadecimal(w), "word": w, "value": w * found.format.lsb} for key, w in words.items()},
                 "place": self.place.document() if self.place else None,
+                "earliest": self.earliest.document() if self.earliest else None,
                 "fault": self.fault.document() if self.fault else None,
                 "kind": self.kind,
                 "kinds": self.kinds,
@@ -165,6 +167,7 @@ def _examine(report: DiffReport, folder: Folder, vectors: Mapping[str, Vector], 
     if isinstance(vector, UnitVector):
         if design:
             report.place = golden_place.place(found.index, vector, earlier, design)
+            report.earliest = golden_place.earliest(report.expected != report.got, vector, earlier, design)
         report.blind = _blind(vector, earlier, report.compared)
     report.fault = fault_diagnosis.diagnose(_evidence(report.expected, report.got, folder, vector, earlier, design))
 

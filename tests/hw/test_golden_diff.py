@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from faulty_units import FAULTS
 
-from a3cs_hw import arithmetic, fault_diagnosis, golden
+from a3cs_hw import arithmetic, fault_diagnosis, golden, golden_place
 from a3cs_hw.cli import main
 from a3cs_hw.fault_classes import FAULT_CLASSES
 from a3cs_hw.files import UserError
@@ -267,6 +267,23 @@ def test_place_is_the_trace_s(wrong_cell, folder):
     assert event["ts"] == place.unit_begin + place.begin and event["dur"] == place.end - place.begin
 
 
+def test_the_earliest_word_is_stored_first(tmp_path, folder):
+    """A waveform would be searched in another tile than the first that went wrong, when the walk does not follow the index."""
+    words = folder.expected(vectors_of(folder, "tiny16")["stem"]).copy()
+    wrong = [(1, 1, 5, 5), (1, 3, 0, 1), (1, 6, 0, 4), (2, 0, 0, 0)]
+    for index in wrong:
+        words[index] ^= 1
+    words.tofile(tmp_path / "stem.bin")
+    chunk = replace(CHUNKS[0], order="smn", tm=2, tr=2, tc=3)
+    design = Design((chunk,), {"stem": 0})
+    report = golden.diff(tmp_path / "stem.bin", GOLDEN, "tiny16", design=design)
+    assert report.first[1].index == wrong[0] and report.earliest.index == wrong[1]
+    vector = vectors_of(folder, "tiny16")["stem"]
+    places = [golden_place.place(index, vector, [], design) for index in wrong[:3]]
+    assert report.place == places[0] and report.earliest.place == min(places, key=lambda place: place.begin) == places[1]
+    assert report.document()["first"]["earliest"]["index"] == list(wrong[1])
+
+
 def test_a_single_odd_word_is_no_known_fault(wrong_cell):
     """A report that always finds an explanation would send engineers after mistakes that nobody made."""
     fault = golden.diff(wrong_cell, GOLDEN, "tiny16").fault
@@ -292,6 +309,7 @@ def test_command_line_tells_all(wrong_cell, folder, tmp_path, capsys):
     words = ("diff", wrong_cell, "--golden", GOLDEN, "--group", "tiny16", "--design", tmp_path / "design.json")
     assert command(*words) == 1
     text = capsys.readouterr().out
+    assert "earliest frame 1, c 7, y 2, x 1: the same tile" in text
     assert "chunk 0, tile m " in text and "of the unit, " in text and "fault    no single fault" in text
     assert command(*words, "--json") == 1
     first = json.loads(capsys.readouterr().out)["first"]
