@@ -17,6 +17,7 @@ from a3cs_hw.fault_loops import accumulator_kept, loop_bounds, nothing_computed
 from a3cs_hw.fault_operands import bias, operand_widths, product_width, residual, signs
 from a3cs_hw.fault_places import input_shift, kernel_order, map_order, output_shift, padding, stride
 from a3cs_hw.fault_suspects import Suspects
+from a3cs_hw.fault_words import beat_order, byte_order, stuck_bits
 from a3cs_hw.fault_write_back import (
     accumulator_width,
     logical_shift,
@@ -71,12 +72,15 @@ FAULT_CLASSES = (
     FaultClass("channel order", input_channels, local=True),
     FaultClass("channel order", weight_channels, local=True),
     FaultClass("index", map_order, local=True),
+    FaultClass("byte order", byte_order, write_back=True, local=True),
+    FaultClass("word order", beat_order, local=True),
     FaultClass("chunk hand-off", other_frame),
     FaultClass("chunk hand-off", other_unit),
     FaultClass("width", write_back_shift, write_back=True),
     FaultClass("width", operand_widths, local=True),
     FaultClass("width", product_width, local=True),
     FaultClass("loop bound", accumulator_kept),
+    FaultClass("stuck", stuck_bits, write_back=True),
     FaultClass("buffer swap", tile_contents),
     FaultClass("channel order", output_channels),
     FaultClass("stuck", stuck_channels),

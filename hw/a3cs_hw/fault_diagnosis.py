@@ -98,7 +98,7 @@ def _judge(evidence: Evidence, fault: FaultClass, suspect: Suspect, zones: list[
             if zone.local and not (moved & ~wrong & zone.mask).any():
                 return Diagnosis(zone.kind, fault.name, f"{suspect.what}, but only {zone.what}", count, count, 0, 0), IN_PLACE
     overlap = given / np.count_nonzero(wrong | moved)
-    if given < LEAST_SHARE * count or overlap < LEAST_OVERLAP:
+    if suspect.whole or given < LEAST_SHARE * count or overlap < LEAST_OVERLAP:
         return None, 0.0
     return Diagnosis(fault.kind, fault.name, suspect.what, given, count, changed, 0), overlap
 

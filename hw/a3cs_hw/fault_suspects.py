@@ -12,10 +12,14 @@ from a3cs_hw.fault_evidence import Evidence, Later
 
 
 class Suspect(NamedTuple):
-    """A mistake in words, and what a design that makes it writes: (B, M, R, C)."""
+    """A mistake in words, and what a design that makes it writes: (B, M, R, C).
+
+    whole: it is named only where it gives every wrong word and changes no right one, since other mistakes resemble it in part.
+    """
 
     what: str
     words: np.ndarray | Later
+    whole: bool = False
 
 
 Suspects = Iterator[Suspect]

@@ -239,6 +239,8 @@ def _describe(report: DiffReport) -> str:
         lines.append(f"first: {unit}, {found.count} of {found.words} words, first at {found.place()}")
         lines.append(f"  expected {found.show(found.expected)}")
         lines.append(f"  got      {found.show(found.got)}")
+        if report.flips:
+            lines.append(f"  bits     {report.flips.describe()}")
         if report.place and report.earliest:
             lines.append(f"  place    {report.place.describe()}")
             lines.append(f"  earliest {report.earliest.describe(report.place)}")

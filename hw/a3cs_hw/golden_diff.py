@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from a3cs_hw import fault_diagnosis, golden_place
+from a3cs_hw.bit_flips import BitFlips, bit_flips
 from a3cs_hw.compare import Difference, difference
 from a3cs_hw.fault_diagnosis import Diagnosis
 from a3cs_hw.fault_evidence import Evidence, unit_evidence, write_back_evidence
@@ -35,10 +36,11 @@ UNSURE = 0.3  # what a unit counts whose fault does not explain every wrong word
 class DiffReport:
     """What a diff found, in execution order. missing: units of the group that the dump does not hold; a failure unless `partial`.
 
-    Of the first unit that differs: expected and got (its words), with a design place (of the first wrong word in memory order)
-    and earliest (the wrong word of that frame that is stored first), fault, and blind: the units before it in whose outputs the
-    fault may lie, since they are not in the dump. kinds: of units that stand by themselves several are examined, and so many of
-    them look like each kind of fault, the commonest first (a fault that explains every wrong word counts for more).
+    Of the first unit that differs: expected and got (its words), flips (which bits differ), with a design place (of the first
+    wrong word in memory order) and earliest (the wrong word of that frame that is stored first), fault, and blind: the units
+    before it in whose outputs the fault may lie, since they are not in the dump. kinds: of units that stand by themselves several
+    are examined, and so many of them look like each kind of fault, the commonest first (a fault that explains every wrong word
+    counts for more).
     """
 
     group: str = ""
@@ -48,6 +50,7 @@ class DiffReport:
     bad_file: BadFile | None = None
     expected: np.ndarray | None = None
     got: np.ndarray | None = None
+    flips: BitFlips | None = None
     place: Place | None = None
     earliest: Stored | None = None
     fault: Diagnosis | None = None
@@ -95,6 +98,7 @@ class DiffReport:
                 "words": found.words,
                 "index": list(found.index),
                 **{key: {"hex": found.hexadecimal(w), "word": w, "value": w * found.format.lsb} for key, w in words.items()},
+                "bits": self.flips.document() if self.flips else None,
                 "place": self.place.document() if self.place else None,
                 "earliest": self.earliest.document() if self.earliest else None,
                 "fault": self.fault.document() if self.fault else None,
@@ -163,6 +167,7 @@ def _examine(report: DiffReport, folder: Folder, vectors: Mapping[str, Vector], 
     assert report.first and report.expected is not None and report.got is not None
     name, found = report.first
     vector, names = vectors[name], list(vectors)
+    report.flips = bit_flips(report.expected, report.got, vector.y_format)
     earlier = [v for v in (vectors[before] for before in names[: names.index(name)]) if isinstance(v, UnitVector)]
     if isinstance(vector, UnitVector):
         if design:

@@ -98,7 +98,7 @@ class Machine:
 class Fault:
     """name: GROUP/UNIT. kinds: what a report may call it, the first being the intended one. methods: replacements in Machine.
 
-    reads: the unit whose output is taken for the input.
+    reads: the unit whose output is taken for the input. said: what a report must say of it, "" for anything of the kind.
     """
 
     what: str
@@ -106,6 +106,7 @@ class Fault:
     name: str
     methods: dict = field(default_factory=dict)
     reads: str = ""
+    said: str = ""
 
     def run(self, part, x, residual, tile=None):
         """What the faulty unit writes, in y's type."""
@@ -114,8 +115,8 @@ class Fault:
         return machine.run().astype(part.y.dtype)
 
 
-def fault(what, kinds, name, reads="", **methods):
-    return Fault(what, (kinds,) if isinstance(kinds, str) else kinds, name, methods, reads)
+def fault(what, kinds, name, reads="", said="", **methods):
+    return Fault(what, (kinds,) if isinstance(kinds, str) else kinds, name, methods, reads, said)
 
 
 def wrap(value, bits):
@@ -227,6 +228,57 @@ def weights_before(s, m, n, ky, kx):
     return Machine.weight(s, (m - s.tile[0]) % s.unit.M, n, ky, kx)
 
 
+def swap_bytes(word, size=2):
+    return int.from_bytes(int(word).to_bytes(size, "little", signed=True), "big", signed=True)
+
+
+def reverse(number, beat, total):
+    """The number of the word that comes in place of `number` when a stream of `total` words is reversed beat by beat."""
+    first = number // beat * beat
+    return first + min(beat, total - first) - 1 - (number - first)
+
+
+def reversed_input(beat):
+    """x comes in reversed beats."""
+
+    def read(s, f, n, row, column):
+        if not (0 <= row < s.unit.H and 0 <= column < s.unit.W):
+            return 0
+        number = reverse((n * s.unit.H + row) * s.unit.W + column, beat, s.unit.input_words)
+        return int(np.ravel(s.x[f])[number])
+
+    return {"read": read}
+
+
+def reversed_weights(beat):
+    """w comes in reversed beats."""
+
+    def weight(s, m, n, ky, kx):
+        number = reverse(((m * (s.unit.taps // s.K**2) + n) * s.K + ky) * s.K + kx, beat, s.part.weights.size)
+        return int(s.part.weights.reshape(-1)[number])
+
+    return {"weight": weight}
+
+
+def reversed_output(beat):
+    """y leaves in reversed beats."""
+
+    def place(s, f, m, r, c):
+        shape = (s.unit.M, s.unit.R, s.unit.C)
+        number = reverse(int(np.ravel_multi_index((m, r, c), shape)), beat, s.unit.output_words)
+        return (f, *np.unravel_index(number, shape))
+
+    return {"place": place}
+
+
+def stuck_bit(bit, level):
+    def output(s, f, m, r, c):
+        word = Machine.output(s, f, m, r, c)
+        return wrap(word | 1 << bit if level else word & ~(1 << bit), s.part.y.bits)
+
+    return {"output": output}
+
+
 STEM, WISE, WISE5 = "tiny16/stem", "tiny16/cell01.depthwise", "tiny8/cell03.depthwise"
 ADD, ADD8, CONV, CONV5 = "tiny16/cell01.output", "tiny8/cell03.output", "tiny8/cell02.output", "tiny16/cell04.output"
 EXPAND, FC, HEAD = "tiny8/cell01.expand", "tiny16/fc", "tiny16/logits"
@@ -328,4 +380,20 @@ FAULTS = [
     fault("output columns one off", "index", CONV, place=lambda s, f, m, r, c: (f, m, r, (c + 1) % 3)),
     fault("residual of the frame before", "chunk hand-off", "tiny8/cell01.output",
           residual=lambda s, f, m, r, c: Machine.residual(s, f - 1, m, r, c) if f else 0),
+    fault("bytes of x swapped", "byte order", CONV5, said="bytes of x are swapped", word=lambda s, x: swap_bytes(x)),
+    fault("bytes of w swapped", "byte order", WISE, said="bytes of w are swapped",
+          weight=lambda s, m, n, ky, kx: swap_bytes(Machine.weight(s, m, n, ky, kx))),
+    fault("bytes of the residual swapped", "byte order", ADD, said="bytes of the residual are swapped",
+          residual=lambda s, f, m, r, c: swap_bytes(s.added[f][m][r][c]) << s.part.residual_shift),
+    fault("bytes of y swapped", "byte order", STEM, said="bytes of y are swapped",
+          output=lambda s, *index: swap_bytes(Machine.output(s, *index))),
+    fault("x in reversed beats of 4", "word order", WISE, said="x: the 4 words of a beat in reverse", **reversed_input(4)),
+    fault("w in reversed beats of 8", "word order", CONV, said="w: the 8 words of a beat in reverse", **reversed_weights(8)),
+    fault("w in reversed beats of 2, depthwise", "word order", WISE5, said="w: the 2 words of a beat in reverse",
+          **reversed_weights(2)),
+    fault("y in reversed beats of 2", "word order", CONV5, said="y: the 2 words of a beat in reverse", **reversed_output(2)),
+    fault("y in reversed beats of 16", "word order", ADD8, said="y: the 16 words of a beat in reverse", **reversed_output(16)),
+    fault("bit 0 stuck at 0", "stuck", STEM, said="bit 0 of every output word is stuck at 0", **stuck_bit(0, 0)),
+    fault("bit 9 stuck at 1", "stuck", CONV5, said="bit 9 of every output word is stuck at 1", **stuck_bit(9, 1)),
+    fault("sign bit stuck at 0", "stuck", ADD8, said="bit 7 of every output word is stuck at 0", **stuck_bit(7, 0)),
 ]  # fmt: skip

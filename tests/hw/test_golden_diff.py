@@ -10,9 +10,11 @@ import pytest
 from faulty_units import FAULTS
 
 from a3cs_hw import arithmetic, fault_diagnosis, golden, golden_place
+from a3cs_hw.bit_flips import bit_flips
 from a3cs_hw.cli import main
 from a3cs_hw.fault_classes import FAULT_CLASSES
 from a3cs_hw.files import UserError
+from a3cs_hw.fixed import Format
 from a3cs_hw.golden_check import open_folder
 from a3cs_hw.manifest import split_name
 from a3cs_hw.schedule import Walk
@@ -68,6 +70,7 @@ class Row:
     where: str
     found: str
     kinds: tuple
+    said: str
     report: object
     dump: Path
 
@@ -93,7 +96,7 @@ def table(folder, tmp_path_factory):
         write_dump(folder, fault.name, got, out)
         report = golden.diff(out, GOLDEN, group, design=design)
         found = report.first[0] if report.first else "nothing"
-        rows.append(Row(fault.what, fault.name, f"{group}/{found}", fault.kinds, report, out))
+        rows.append(Row(fault.what, fault.name, f"{group}/{found}", fault.kinds, fault.said, report, out))
     return rows
 
 
@@ -109,6 +112,13 @@ def test_planted_faults_are_named(table):
     assert right >= 0.8 * len(table)
 
 
+def test_what_is_said_of_faults_with_one_explanation(table):
+    """The kind is right, but the sentence names another operand, bit or width; or it is one guess among others."""
+    told = {row.fault: row.report.fault.describe() for row in table if row.said}
+    wrong = {row.fault: told[row.fault] for row in table if row.said and row.said not in told[row.fault]}
+    assert wrong == {} and all(row.report.fault.exact for row in table if row.said and not row.report.fault.located)
+
+
 def test_every_class_names_one_of_its_own(table):
     """A class of the table would never be reported: its suspects are wrong, or another class always comes before."""
     assert {fault.name for fault in FAULT_CLASSES} <= {row.report.fault.name for row in table if row.right}
@@ -122,6 +132,16 @@ def test_large_units_are_diagnosed_alike(table, folder, monkeypatch):
             group = split_name(row.where)[0]
             fault = golden.diff(row.dump, GOLDEN, group, design=design_of(folder, group)).fault
             assert (fault.kind, fault.what) == (row.report.fault.kind, row.report.fault.what), row.fault
+
+
+def test_bit_flips():
+    """An engineer looks at the wrong data line, or takes a line that is stuck for one that is noisy."""
+    right = np.array([0b0101, 0b1111, 0b0001, 0b0110], np.int8)
+    low = bit_flips(right, right & ~1, Format(8, 0))
+    assert low.describe() == "bit 0 in every wrong word; all flips 1 -> 0 (OR 0x01, AND 0x01)"
+    some = bit_flips(right, right ^ np.array([0b0000011, 0b0000010, -126, 0], np.int8), Format(8, 0))
+    assert some.describe() == "bits 0 to 1 and 7, bit 1 in every wrong word; both ways (OR 0x83, AND 0x02)"
+    assert bit_flips(right, right | np.int8(64), Format(8, 0)).rising and not some.document()["every"] & 1
 
 
 def test_documentation_lists_every_class():
@@ -309,7 +329,7 @@ def test_command_line_tells_all(wrong_cell, folder, tmp_path, capsys):
     words = ("diff", wrong_cell, "--golden", GOLDEN, "--group", "tiny16", "--design", tmp_path / "design.json")
     assert command(*words) == 1
     text = capsys.readouterr().out
-    assert "earliest frame 1, c 7, y 2, x 1: the same tile" in text
+    assert "  bits     bits " in text and "earliest frame 1, c 7, y 2, x 1: the same tile" in text
     assert "chunk 0, tile m " in text and "of the unit, " in text and "fault    no single fault" in text
     assert command(*words, "--json") == 1
     first = json.loads(capsys.readouterr().out)["first"]
