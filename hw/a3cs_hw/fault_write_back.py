@@ -47,7 +47,7 @@ def overflow_mode(e: Evidence) -> Suspects:
 
 
 def overflow_limits(e: Evidence) -> Suspects:
-    """Saturates at other ends than the format's, or at one end alone."""
+    """Saturates at other ends than the format's or at one end alone, or saturates or wraps at fewer bits than y has."""
     low, high = e.part.y.min, e.part.y.max
     rounded = fixed.round_shift(e.acc, e.part.shift, e.part.formats.rounding)
     limits = {
@@ -62,6 +62,11 @@ def overflow_limits(e: Evidence) -> Suspects:
         if e.part.y.signed or least is None or least >= 0:
             words = fixed.wrap(np.clip(rounded, least, most), e.part.y.bits, e.part.y.signed)
             yield Suspect(f"saturates {what}", with_relu(e, words))
+    for width in range(e.part.y.bits - 1, e.part.y.signed, -1):
+        for mode, what in (("AP_SAT", "saturates"), ("AP_WRAP", "wraps")):
+            narrow = replace(e.part.y, bits=width)
+            words = fixed.overflow_words(rounded, rounded, narrow, mode)
+            yield Suspect(f"{what} at {width} bits, y has {e.part.y.bits}", with_relu(e, words))
     flipped = np.where(rounded > high, low, np.where(rounded < low, high, rounded))
     yield Suspect("saturates to the wrong end", with_relu(e, flipped))
     inside = e.write(relu=False)
@@ -79,6 +84,9 @@ def accumulator_width(e: Evidence) -> Suspects:
     for width in range(min(bits, widest) - 1, 1, -1):
         words = e.write(fixed.wrap(e.exact, width))
         yield Suspect(f"accumulator of {width} bits, {bits} are specified", words)
+        top = 1 << (width - 1)
+        words = e.write(np.clip(e.exact, -top, top - 1))
+        yield Suspect(f"accumulator saturates at {width} bits, {bits} are specified", words)
     y = e.part.y
     if y.signed:
         narrow = e.write(y=replace(y, bits=y.bits - 1), relu=False)

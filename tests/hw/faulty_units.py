@@ -123,6 +123,10 @@ def wrap(value, bits):
     return oracle.wrap(value, bits)
 
 
+def saturate(value, bits):
+    return max(-(1 << bits - 1), min((1 << bits - 1) - 1, value))
+
+
 def rounding(mode):
     return {"rounded": lambda s, acc: oracle.round_quotient(acc, s.part.shift, mode)}
 
@@ -396,4 +400,11 @@ FAULTS = [
     fault("bit 0 stuck at 0", "stuck", STEM, said="bit 0 of every output word is stuck at 0", **stuck_bit(0, 0)),
     fault("bit 9 stuck at 1", "stuck", CONV5, said="bit 9 of every output word is stuck at 1", **stuck_bit(9, 1)),
     fault("sign bit stuck at 0", "stuck", ADD8, said="bit 7 of every output word is stuck at 0", **stuck_bit(7, 0)),
+    fault("accumulator saturates at 20 bits", "width", STEM, said="accumulator saturates at 20 bits, 48 are specified",
+          accumulator=lambda s, v: saturate(v, 20)),
+    fault("accumulator saturates at 14 bits", "width", ADD8, said="accumulator saturates at 14 bits, 32 are specified",
+          accumulator=lambda s, v: saturate(v, 14)),
+    fault("y saturates at 6 bits", "saturation", CONV, said="saturates at 6 bits, y has 8",
+          limited=lambda s, v, acc: saturate(v, 6)),
+    fault("y wraps at 12 bits", ("saturation", "width"), CONV5, said="wraps at 12 bits, y has 16", limited=lambda s, v, acc: wrap(v, 12)),
 ]  # fmt: skip

