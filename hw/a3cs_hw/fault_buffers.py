@@ -45,7 +45,7 @@ def tile_contents(e: Evidence) -> Suspects:
             moved.append(f"{number} holds {found}")
     if moved:
         more = f" and {len(moved) - 4} more" if len(moved) > 4 else ""
-        yield Suspect(f"buffers swapped: output tile {', '.join(moved[:4])}{more}", words)
+        yield Suspect(f"buffers swapped: output tile {', '.join(moved[:4])}{more}", words, fitted=True)
     for step, what in ((-1, "before"), (1, "after")):
         words = e.expected.copy()
         for number, box in enumerate(boxes):

@@ -38,7 +38,7 @@ def output_channels(e: Evidence) -> Suspects:
             moved.append(f"{m} holds {found}")
     if moved:
         more = f" and {len(moved) - 4} more" if len(moved) > 4 else ""
-        yield Suspect(f"output channels: {', '.join(moved[:4])}{more}", e.expected[:, order])
+        yield Suspect(f"output channels: {', '.join(moved[:4])}{more}", e.expected[:, order], fitted=True)
 
 
 def stuck_channels(e: Evidence) -> Suspects:
@@ -51,4 +51,4 @@ def stuck_channels(e: Evidence) -> Suspects:
             stuck.append(f"{m} is {value} everywhere")
     if stuck:
         more = f" and {len(stuck) - 4} more" if len(stuck) > 4 else ""
-        yield Suspect(f"output channel {', '.join(stuck[:4])}{more}", words)
+        yield Suspect(f"output channel {', '.join(stuck[:4])}{more}", words, fitted=True)

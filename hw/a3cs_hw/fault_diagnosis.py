@@ -1,7 +1,8 @@
 """What kind of fault a wrong unit looks like: every suspect of fault_classes.py is compared with what the design wrote.
 
 A suspect that gives the whole dump is named, the first in the table's order; otherwise the one that gives most of the wrong words
-and changes fewest of the right ones. When none gives half of them, the place where the wrong words lie is named instead.
+and changes fewest of the right ones. When none gives half of them, the place where the wrong words lie is named instead. Suspects
+that are fitted to the dump's own words come after all that are not, and after places unless they give the whole dump.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from a3cs_hw import fixed
+from a3cs_hw.compare import name_index
 from a3cs_hw.fault_buffers import output_boxes
 from a3cs_hw.fault_classes import FAULT_CLASSES, FaultClass
 from a3cs_hw.fault_evidence import Evidence, now, worst_part
@@ -25,9 +27,10 @@ WRITE_BACK = 64  # what a write-back weighs beside a multiply-accumulate
 LEAST_SHARE = 0.5  # of the wrong words that a suspect must give to be named
 LEAST_OVERLAP = 0.25  # wrong words it gives, of all words that are wrong or that it changes
 LEAST_FILL = 0.2  # of a place that must be wrong if the place is to be named
+SHORTEST_TAIL = 3  # words that were never written: fewer may be anything
 LARGEST_ZONE = 0.75  # of the map: a place that is larger says nothing
 SHOWN = 3  # other suspects that explain as much
-EXACT, IN_PLACE = 3.0, 2.0
+EXACT, IN_PLACE, TAIL, FITTED = 4.0, 3.0, 2.0, 1.0  # ranks; of suspects that give a part less than 1, of fitted ones less than 0
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,8 @@ class Diagnosis:
     """kind: the class of fault, "" when nothing is known. what: a sentence.
 
     explained: of `wrong` words, those that the suspect gives exactly; changed: right words that it would have made wrong.
-    located: no suspect fits, kind and what tell where the wrong words lie. tried: suspects. others: sentences that fit as well.
+    located: no suspect fits, kind and what tell where the wrong words lie. fitted: to the dump's own words. tried: suspects.
+    others: sentences that fit as well.
     """
 
     kind: str
@@ -46,6 +50,7 @@ class Diagnosis:
     changed: int
     tried: int
     located: bool = False
+    fitted: bool = False
     others: list[str] = field(default_factory=list)
 
     @property
@@ -60,7 +65,8 @@ class Diagnosis:
         if not self.kind:
             return self.what
         also = "" if not self.changed else f", and would change {self.changed} that are right"
-        return f"{self.kind}: {self.what}; gives {self.explained} of {self.wrong} wrong words{also}"
+        fitted = " (fitted)" if self.fitted else ""
+        return f"{self.kind}: {self.what}{fitted}; gives {self.explained} of {self.wrong} wrong words{also}"
 
     def document(self) -> dict[str, Any]:
         """As JSON holds it."""
@@ -69,10 +75,11 @@ class Diagnosis:
 
 def diagnose(evidence: Evidence) -> Diagnosis:
     """What kind of fault explains the difference. The evidence must hold at least one wrong word."""
+    tail = _tail(evidence)
     evidence = _worst_frames(evidence)
     zones = _telling_zones(evidence)
     classes, tried = _promising(evidence)
-    best, best_rank = Diagnosis("", "", "", 0, evidence.wrong_words, 0, 0), 0.0
+    best, best_rank = (tail, TAIL) if tail else (Diagnosis("", "", "", 0, evidence.wrong_words, 0, 0), -1.0)
     for fault, suspect in _suspects(evidence, classes):
         tried += 1
         found, rank = _judge(evidence, fault, suspect, zones)
@@ -80,27 +87,33 @@ def diagnose(evidence: Evidence) -> Diagnosis:
             best, best_rank = found, rank
         elif found and rank == best_rank == EXACT and len(best.others) < SHOWN and found.what not in (best.what, *best.others):
             best.others.append(found.what)
-    if not best.kind:
-        best = _locate(evidence, zones, tried)
+    if best_rank < 0:
+        located = _locate(evidence, zones, tried)
+        best = best if best.kind and not located.kind else located
     return replace(best, tried=tried)
 
 
 def _judge(evidence: Evidence, fault: FaultClass, suspect: Suspect, zones: list[Zone]) -> tuple[Diagnosis | None, float]:
-    """How well a suspect fits: EXACT, IN_PLACE (it does within a telling place, beyond which all is right), or less than 1."""
+    """How well a suspect fits: EXACT, IN_PLACE (it does within a telling place, beyond which all is right), or less than 1.
+
+    FITTED: it gives the whole dump, from which it was made; less than 0: a part of it.
+    """
     count, wrong, words = evidence.wrong_words, evidence.wrong, now(suspect.words)
     if np.array_equal(words, evidence.got):
-        return Diagnosis(fault.kind, fault.name, suspect.what, count, count, 0, 0), EXACT
+        found = Diagnosis(fault.kind, fault.name, suspect.what, count, count, 0, 0, fitted=suspect.fitted)
+        return found, FITTED if suspect.fitted else EXACT
     moved = words != evidence.expected
     given = int(np.count_nonzero(wrong & (words == evidence.got)))
     changed = int(np.count_nonzero(moved & ~wrong))
-    if given == count:
+    if given == count and not suspect.fitted:
         for zone in zones:
             if zone.local and not (moved & ~wrong & zone.mask).any():
                 return Diagnosis(zone.kind, fault.name, f"{suspect.what}, but only {zone.what}", count, count, 0, 0), IN_PLACE
     overlap = given / np.count_nonzero(wrong | moved)
     if suspect.whole or given < LEAST_SHARE * count or overlap < LEAST_OVERLAP:
         return None, 0.0
-    return Diagnosis(fault.kind, fault.name, suspect.what, given, count, changed, 0), overlap
+    found = Diagnosis(fault.kind, fault.name, suspect.what, given, count, changed, 0, fitted=suspect.fitted)
+    return found, overlap - suspect.fitted
 
 
 def _suspects(evidence: Evidence, classes: Mapping[FaultClass, set[str] | None]) -> Iterator[tuple[FaultClass, Suspect]]:
@@ -168,6 +181,21 @@ def _telling_zones(e: Evidence) -> list[Zone]:
         zones += [Zone(*zone, local=True) for zone in (*_tile_zones(e), *_places(e))]
     sizes = [(int(np.count_nonzero(zone.mask)), i) for i, zone in enumerate(zones) if not (e.wrong & ~zone.mask).any()]
     return [zones[i] for size, i in sorted(sizes) if size < LARGEST_ZONE * e.wrong.size]
+
+
+def _tail(e: Evidence) -> Diagnosis | None:
+    """The words from some word on, in the order of the dump, that are all one constant: they were never written."""
+    got = e.got.reshape(-1)
+    differs = np.flatnonzero(got != got[-1])
+    first = int(differs[-1]) + 1 if len(differs) else 0
+    wrong = np.flatnonzero(e.wrong.reshape(-1))
+    if wrong[0] < first or len(wrong) < SHORTEST_TAIL:
+        return None
+    where = f"word {wrong[0]} of {got.size}"
+    if e.x is not None:
+        where += f" ({name_index(tuple(map(int, np.unravel_index(wrong[0], e.wrong.shape))))})"
+    what = f"all {len(wrong)} wrong words lie from {where} on, where every word is {got[-1]}: the rest was never written"
+    return Diagnosis("loop bound", "place", what, 0, len(wrong), 0, 0, located=True)
 
 
 def _locate(e: Evidence, zones: list[Zone], tried: int) -> Diagnosis:

@@ -15,11 +15,13 @@ class Suspect(NamedTuple):
     """A mistake in words, and what a design that makes it writes: (B, M, R, C).
 
     whole: it is named only where it gives every wrong word and changes no right one, since other mistakes resemble it in part.
+    fitted: its words were taken from the dump, not computed; that they give the dump proves less than a mechanism that does.
     """
 
     what: str
     words: np.ndarray | Later
     whole: bool = False
+    fitted: bool = False
 
 
 Suspects = Iterator[Suspect]
