@@ -17,6 +17,7 @@ from a3cs_hw.fault_loops import accumulator_kept, loop_bounds, nothing_computed
 from a3cs_hw.fault_operands import bias, operand_widths, product_width, residual, signs
 from a3cs_hw.fault_places import input_shift, kernel_order, map_order, output_shift, padding, stride
 from a3cs_hw.fault_suspects import Suspects
+from a3cs_hw.fault_template import missing_element, partial_sums
 from a3cs_hw.fault_words import beat_order, byte_order, stuck_bits
 from a3cs_hw.fault_write_back import (
     accumulator_width,
@@ -80,6 +81,8 @@ FAULT_CLASSES = (
     FaultClass("width", operand_widths, local=True),
     FaultClass("width", product_width, local=True),
     FaultClass("loop bound", accumulator_kept),
+    FaultClass("partial sums", partial_sums),
+    FaultClass("PE array", missing_element),
     FaultClass("stuck", stuck_bits, write_back=True),
     FaultClass("buffer swap", tile_contents),
     FaultClass("channel order", output_channels),

@@ -99,6 +99,7 @@ class Fault:
     """name: GROUP/UNIT. kinds: what a report may call it, the first being the intended one. methods: replacements in Machine.
 
     reads: the unit whose output is taken for the input. said: what a report must say of it, "" for anything of the kind.
+    order: of the tile loops, "" for the design's own.
     """
 
     what: str
@@ -107,6 +108,7 @@ class Fault:
     methods: dict = field(default_factory=dict)
     reads: str = ""
     said: str = ""
+    order: str = ""
 
     def run(self, part, x, residual, tile=None):
         """What the faulty unit writes, in y's type."""
@@ -115,8 +117,8 @@ class Fault:
         return machine.run().astype(part.y.dtype)
 
 
-def fault(what, kinds, name, reads="", said="", **methods):
-    return Fault(what, (kinds,) if isinstance(kinds, str) else kinds, name, methods, reads, said)
+def fault(what, kinds, name, reads="", said="", order="", **methods):
+    return Fault(what, (kinds,) if isinstance(kinds, str) else kinds, name, methods, reads, said, order)
 
 
 def wrap(value, bits):
@@ -283,6 +285,36 @@ def stuck_bit(bit, level):
     return {"output": output}
 
 
+def spilled(spill):
+    """Partial sums of all passes over n but the last go through `spill`; the bias is in the first, the residual in the last."""
+
+    def exact(s, f, m, r, c):
+        total, last = s.bias(m), (s.unit.N - 1) // s.tile[1]
+        for number in range(last + 1):
+            for n, i, ky, kx in s.taps(m, f, r, c):
+                if n // s.tile[1] == number:
+                    total += s.product(s.read(f, i, s.row(r, ky), s.column(c, kx)), s.weight(m, n, ky, kx))
+            total = spill(s, total) if number < last else total
+        return total + s.residual(f, m, r, c)
+
+    return {"exact": exact}
+
+
+def spilled_word(s, v):
+    return saturate(oracle.round_quotient(v, s.part.shift, s.part.formats.rounding), s.part.y.bits) << s.part.shift
+
+
+def missing(row, column, rows, columns):
+    """One element of an m x n array adds no products."""
+
+    def taps(s, m, f, r, c):
+        for n, i, ky, kx in Machine.taps(s, m, f, r, c):
+            if m % s.tile[0] % rows != row or n % s.tile[1] % columns != column:
+                yield n, i, ky, kx
+
+    return {"taps": taps}
+
+
 STEM, WISE, WISE5 = "tiny16/stem", "tiny16/cell01.depthwise", "tiny8/cell03.depthwise"
 ADD, ADD8, CONV, CONV5 = "tiny16/cell01.output", "tiny8/cell03.output", "tiny8/cell02.output", "tiny16/cell04.output"
 EXPAND, FC, HEAD = "tiny8/cell01.expand", "tiny16/fc", "tiny16/logits"
@@ -414,4 +446,14 @@ FAULTS = [
           output=lambda s, f, m, r, c: Machine.output(s, f, m, r, c) if ((f * 8 + m) * 6 + r) * 6 + c < 333 else 0),
     fault("the writer dies in the last channels", "loop bound", CONV5, said="where every word is 0: the rest was never written",
           output=lambda s, f, m, r, c: Machine.output(s, f, m, r, c) if (f, m) < (2, 7) else 0),
+    fault("partial sums of 22 bits wrap", "partial sums", CONV5, order="nms",
+          said="spilled at 22 bits, 48 are specified, and wrap", **spilled(lambda s, v: wrap(v, 22))),
+    fault("partial sums of 13 bits saturate", "partial sums", CONV, order="nms",
+          said="spilled at 13 bits, 32 are specified, and saturate", **spilled(lambda s, v: saturate(v, 13))),
+    fault("partial sums spilled as words", "partial sums", CONV, order="snm",
+          said="spilled in y's format, which rounds like AP_RND and saturates", **spilled(spilled_word)),
+    fault("partial sums reloaded as 0", "partial sums", ADD, order="nsm", said="reloaded as 0: only the last n tile counts",
+          **spilled(lambda s, v: 0)),
+    fault("one element of the PE array missing", "PE array", CONV5, said="element (row 1, column 2) of the PE array adds nothing",
+          **missing(1, 2, 4, 4)),
 ]  # fmt: skip

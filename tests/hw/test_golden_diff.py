@@ -41,9 +41,10 @@ def vectors_of(folder, group):
     return {split_name(v.name)[1]: v for v in folder.manifest.vectors if split_name(v.name)[0] == group}
 
 
-def design_of(folder, group):
-    """Two chunks that take the group's units in turn."""
-    return Design(CHUNKS, {name: i % 2 for i, name in enumerate(vectors_of(folder, group))})
+def design_of(folder, group, order=""):
+    """Two chunks that take the group's units in turn; order: of their tile loops."""
+    chunks = tuple(replace(chunk, order=order or chunk.order) for chunk in CHUNKS)
+    return Design(chunks, {name: i % 2 for i, name in enumerate(vectors_of(folder, group))})
 
 
 def write_dump(folder, name, got, out):
@@ -85,7 +86,7 @@ def table(folder, tmp_path_factory):
     rows = []
     for number, fault in enumerate(FAULTS):
         group, name = split_name(fault.name)
-        vector, design = vectors_of(folder, group)[name], design_of(folder, group)
+        vector, design = vectors_of(folder, group)[name], design_of(folder, group, fault.order)
         chunk = design.chunks[design.chunk_of(name)]
         part, x, residual = folder.inputs(vector)
         if fault.reads:
