@@ -104,6 +104,19 @@ def load_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[
     return read_npz(path, *CHECKPOINT)
 
 
+@contextlib.contextmanager
+def intact(where: str | os.PathLike[str]) -> Iterator[None]:
+    """Around the reading of a checkpoint's fields: UserError for whatever one that was altered makes the readers raise.
+
+    What a disk or a transfer damages, load_checkpoint refuses; this is for files that somebody's program wrote.
+    """
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, MemoryError) as error:
+        what = f"a field is missing or of another kind ({type(error).__name__}: {error})"
+        raise UserError(f"{where}: not as a3cs wrote it, {what}; restore the file or start anew") from error
+
+
 def group(arrays: Mapping[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
     """The arrays stored under "<name>/", without the prefix."""
     return {key[len(name) + 1 :]: value for key, value in arrays.items() if key.startswith(name + "/")}

@@ -107,7 +107,11 @@ class RMSProp:
         return {f"{key}/{name}": np.asarray(value) for key, values in kept.items() for name, value in values.items()}
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:
-        """Put a state back."""
+        """Put a state back. ValueError or KeyError for what fits no parameter."""
+        for name, value in state.items():
+            kind, data = name[:2], self.parameters[name[2:]].data
+            if kind != "t/" and (value.shape, value.dtype) != (data.shape, data.dtype):
+                raise ValueError(f"rmsprop/{name} does not fit its parameter")
         self.v = {name[2:]: value.copy() for name, value in state.items() if name.startswith("v/")}
         self.m = {name[2:]: value.copy() for name, value in state.items() if name.startswith("m/")}
         self.t = {name[2:]: int(value) for name, value in state.items() if name.startswith("t/")}

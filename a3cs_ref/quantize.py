@@ -32,8 +32,8 @@ class QuantizeConfig:
     """Word sizes of the integer network."""
 
     bits: int = option(16, "bits of weights and activations, signed: 16, or 8")
-    acc_bits: int = option(48, "accumulator bits; 48 is one DSP48E1")
-    calibration: int = option(256, "real frames from which the ranges of activations are taken", least=1)
+    acc_bits: int = option(48, "accumulator bits; 48 is one DSP48E1", least=2, most=64)
+    calibration: int = option(256, "real frames from which the ranges of activations are taken", least=1, most=1_000_000)
 
     def __post_init__(self) -> None:
         if self.bits not in (8, 16):

@@ -36,6 +36,7 @@ from a3cs_ref.checkpoint import RUN, RunFolder
 from a3cs_ref.nn.cells import CELLS, OPERATORS
 
 Row = dict[str, Any]
+LARGEST = 1e300  # of a number that can be drawn
 KINDS = ("train", "cosearch")
 AGREEMENT = ("frames", "greedy", "max_delta_logit", "max_delta_value", "saturations", "accumulator_overflows")
 DERIVED = ("a3cs-derived", 1)
@@ -149,7 +150,7 @@ def _rows(path: Path) -> list[Row]:
             continue
         try:
             rows.append(_checked(json.loads(line)))
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise UserError(f"{path}: line {number} is no row of a run ({error}); remove the line") from error
     return rows
 
@@ -179,7 +180,7 @@ def _check_numbers(document: Mapping[str, Any], names: Sequence[str]) -> None:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST
 
 
 def _json_object(path: Path) -> dict[str, Any] | None:
@@ -188,7 +189,7 @@ def _json_object(path: Path) -> dict[str, Any] | None:
         return None
     try:
         document = json.loads(files.read_bytes(path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not a JSON document ({error}); write it again") from error
     if not isinstance(document, dict):
         raise UserError(f"{path}: holds no JSON object; write it again")

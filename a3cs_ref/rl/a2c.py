@@ -10,7 +10,7 @@ import numpy as np
 
 from a3cs_hw.files import UserError
 from a3cs_ref.autodiff.ops import log_softmax
-from a3cs_ref.checkpoint import group, load_checkpoint, load_parameters, prefixed
+from a3cs_ref.checkpoint import group, intact, load_checkpoint, load_parameters, prefixed
 from a3cs_ref.config import option, topic
 from a3cs_ref.nn.actor_critic import ActorCritic
 from a3cs_ref.nn.build import build_network, parse_net
@@ -37,7 +37,7 @@ class TrainConfig:
     log_every: int = option(10_000, "agent steps between rows of progress.jsonl", least=1)
     checkpoint_every: int = option(50_000, "agent steps between checkpoints", least=1)
     evaluate_every: int = option(0, "agent steps between evaluations, a multiple of log_every (0: none)", least=0)
-    evaluate_episodes: int = option(30, "games of such an evaluation (paper: 30)", least=1)
+    evaluate_episodes: int = option(30, "games of such an evaluation (paper: 30)", least=1, most=10_000)
     rollout: RolloutConfig = topic(RolloutConfig)
     loss: LossConfig = topic(LossConfig)
     optim: OptimConfig = topic(OptimConfig)
@@ -82,8 +82,9 @@ class Trainer:
         self.agent.initialise(generator(config.seed, "weights"))
         if config.init:
             _, arrays = load_checkpoint(config.init)
-            load_parameters(self.agent.parameters(), group(arrays, "theta"), config.init)
-            self.agent.set_statistics(group(arrays, "statistics"))
+            with intact(config.init):
+                load_parameters(self.agent.parameters(), group(arrays, "theta"), config.init)
+                self.agent.set_statistics(group(arrays, "statistics"))
         self.optimizer = RMSProp(self.agent.parameters(), config.optim)
 
     def prepare(self) -> Iterator[float]:

@@ -12,11 +12,12 @@ from typing import Protocol
 
 import numpy as np
 
-from a3cs_hw.files import UserError, atomic_write
+from a3cs_hw.files import UserError, atomic_write, require_name
 from a3cs_ref.rl.envs import find_game, make_env
 from a3cs_ref.rl.step import FRAME_CAP, FRAME_SIZE, FRAME_SKIP, STACK
 
 Policy = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+MOST_EPISODES = 10_000
 GROUP = 5  # environments stepped together: the last ones playing do not pay for more neighbours than these
 FILM_SCALE = 3  # a pixel of an observation becomes 3 x 3
 FILM_FRAMES = 4500  # five minutes of play; a longer episode's film stops there
@@ -91,10 +92,11 @@ def evaluate(
     the result is the same on every run. `greedy` is only noted in the result: the policy decides how it acts.
     record: write environment 0's episode there as an animated GIF. progress: called with (finished, episodes).
     """
-    if episodes < 1:
-        raise UserError(f"an evaluation needs at least 1 episode, not {episodes}")
+    if not 1 <= episodes <= MOST_EPISODES:
+        raise UserError(f"an evaluation plays 1 to {MOST_EPISODES:,} episodes, all at once, not {episodes:,}")
     if record is not None:
-        _pillow()  # a missing extra is said before the games, not after
+        require_name(record)  # this and a missing extra are said before the games, not after
+        _pillow()
     game = find_game(game)
     scores, lengths = np.zeros(episodes, np.float32), np.zeros(episodes, np.int32)
     film: list[np.ndarray] = []

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from a3cs_hw.files import UserError
-from a3cs_ref.checkpoint import RunFolder, check_same, interruptible, load_checkpoint, save_checkpoint
+from a3cs_ref.checkpoint import RunFolder, check_same, intact, interruptible, load_checkpoint, save_checkpoint
 from a3cs_ref.config import to_dict
 from a3cs_ref.rl.rollout import Player
 
@@ -51,9 +51,10 @@ def run(learner: Learner, folder: RunFolder, resume: bool, report: Report) -> bo
         header, arrays = load_checkpoint(folder.checkpoint)
         if "player" not in header:
             raise UserError(f"{folder.checkpoint}: holds weights alone, no run to go on with; start a run from them with --init")
-        check_same(learner.config, header["config"], folder.checkpoint)
-        learner.restore(header, arrays, str(folder.checkpoint))
-        best = header["best"]
+        with intact(folder.checkpoint):
+            check_same(learner.config, header["config"], folder.checkpoint)
+            learner.restore(header, arrays, str(folder.checkpoint))
+            best = float(header["best"])
     if resume:
         folder.forget_after(learner.player.steps)
     interval = _Interval(learner.player.steps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -12,7 +13,7 @@ import numpy as np
 
 from a3cs_hw import arithmetic, network
 from a3cs_hw.files import UserError, read_npz
-from a3cs_ref.checkpoint import CHECKPOINT, group, load_checkpoint, load_parameters
+from a3cs_ref.checkpoint import CHECKPOINT, group, intact, load_checkpoint, load_parameters
 from a3cs_ref.nn.actor_critic import ActorCritic
 from a3cs_ref.nn.build import build_network
 from a3cs_ref.nn.cells import CELLS, OPERATORS
@@ -48,12 +49,12 @@ def shipped_files() -> dict[str, Path]:
 def find(name: str) -> Path:
     """The file that a name means: a run folder's checkpoint, a file, or a shipped agent (a unique start of its name does)."""
     path = Path(name)
-    if path.is_dir():
+    if os.path.isdir(path):  # unlike Path.is_dir, no error for a name that no file can have
         checkpoint = path / "checkpoint.npz"
         if not checkpoint.exists():
             raise UserError(f"{path} holds no checkpoint.npz; give a run folder, a .npz file or a shipped name")
         return checkpoint
-    if path.exists():
+    if os.path.exists(path):
         return path
     known = shipped()
     matches = [name] if name in known else [stem for stem in known if stem.startswith(name)]
@@ -81,12 +82,13 @@ def _load(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 
 def agent_from(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], where: str) -> ActorCritic:
     """The float agent that a checkpoint holds (float16 weights are widened)."""
-    if header["net"] == "supernet":
-        return _argmax_agent(header, arrays, where)
-    agent = build_network(dict(header), header["actions"], header["norm"])
-    load_parameters(agent.parameters(), group(arrays, "theta"), where)
-    agent.set_statistics(group(arrays, "statistics"))
-    return agent
+    with intact(where):
+        if header["net"] == "supernet":
+            return _argmax_agent(header, arrays, where)
+        agent = build_network(dict(header), header["actions"], header["norm"])
+        load_parameters(agent.parameters(), group(arrays, "theta"), where)
+        agent.set_statistics(group(arrays, "statistics"))
+        return agent
 
 
 def _argmax_agent(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], where: str) -> ActorCritic:
@@ -113,7 +115,8 @@ def open_source(name: str, greedy: bool = False) -> Source:
         ready = arithmetic.ReadyNetwork(integer)
         policy = policy_from_logits(lambda obs: ready.run(obs).logits * lsb, greedy)
         actions = next(unit.M for unit in integer.units if unit.name == "logits")
-        return Source(path, integer.meta, integer.meta.get("game", ""), actions, policy)
+        game = integer.meta.get("game", "")
+        return Source(path, integer.meta, game if isinstance(game, str) else "", actions, policy)
     if kind == CHECKPOINT[0]:
         agent = agent_from(*_load(path), str(path))
         about = {key: header[key] for key in ("net", "operators", "norm", "actions", "steps", "score") if key in header}

@@ -49,7 +49,7 @@ class CoSearchConfig:
     log_every: int = option(4_000, "agent steps between rows of progress.jsonl", least=1)
     checkpoint_every: int = option(16_000, "agent steps between checkpoints", least=1)
     evaluate_every: int = option(0, "agent steps between evaluations of the argmax path (0: at the end alone)", least=0)
-    evaluate_episodes: int = option(30, "episodes of such an evaluation", least=1)
+    evaluate_episodes: int = option(30, "episodes of such an evaluation", least=1, most=10_000)
     rollout: RolloutConfig = topic(RolloutConfig)
     loss: LossConfig = topic(LossConfig)
     optim: OptimConfig = topic(OptimConfig)

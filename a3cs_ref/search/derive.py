@@ -19,7 +19,7 @@ from a3cs_hw.predictor import predict
 from a3cs_hw.report import cost_document, ideal_memory
 from a3cs_hw.template import Design, default_bits, load_board
 from a3cs_hw.units import count_macs
-from a3cs_ref.checkpoint import RunFolder, group, load_checkpoint, prefixed, save_checkpoint
+from a3cs_ref.checkpoint import RunFolder, group, intact, load_checkpoint, prefixed, save_checkpoint
 from a3cs_ref.config import from_dict
 from a3cs_ref.nn.actor_critic import ActorCritic
 from a3cs_ref.nn.build import write_agent
@@ -72,9 +72,10 @@ def _restored(folder: RunFolder) -> tuple[CoSearch, dict[str, Any]]:
     header, arrays = load_checkpoint(folder.checkpoint)
     if header.get("net") != "supernet":
         raise UserError(f"{folder.path}: is a run of {header.get('net')!r}; only a co-search can be derived from")
-    search = CoSearch(from_dict(CoSearchConfig, header["config"], str(folder.checkpoint)))
-    search.restore_weights(header, arrays, str(folder.checkpoint))
-    search.search.restore(header["search"], group(arrays, "search"))
+    with intact(folder.checkpoint):
+        search = CoSearch(from_dict(CoSearchConfig, header["config"], str(folder.checkpoint)))
+        search.restore_weights(header, arrays, str(folder.checkpoint))
+        search.search.restore(header["search"], group(arrays, "search"))
     return search, header
 
 

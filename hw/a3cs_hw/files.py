@@ -28,6 +28,7 @@ class UserError(Exception):
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """A binary file that replaces `path` when the block ends without an error, and vanishes otherwise."""
+    require_name(path)
     target = Path(path)
     partial = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
@@ -42,6 +43,12 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+def require_name(path: str | os.PathLike[str]) -> None:
+    """UserError for a path that no file can have, as "" or "/": to be said before work whose result goes there."""
+    if not Path(path).name:
+        raise UserError(f"cannot write {str(path)!r}: not the name of a file")
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes | memoryview) -> None:
@@ -108,6 +115,8 @@ def read_npz(
         with np.load(io.BytesIO(raw), allow_pickle=False) as loaded:
             arrays = {name: loaded[name] for name in loaded.files}
         header = json.loads(arrays.pop("header").tobytes())
+        if not isinstance(header, dict):
+            raise TypeError("its header is no JSON object")
     except UserError:
         raise
     except Exception as error:  # a damaged archive raises anything from BadZipFile to EOFError

@@ -18,7 +18,7 @@ from a3cs_ref.checkpoint import RunFolder, interruptible, load_checkpoint, load_
 from a3cs_ref.rl import loop
 from a3cs_ref.rl.a2c import TrainConfig, Trainer
 from a3cs_ref.rl.rollout import RolloutConfig
-from a3cs_ref.rl.sources import agent_from
+from a3cs_ref.rl.sources import agent_from, open_source
 
 
 def config(**changes):
@@ -194,6 +194,53 @@ def test_resuming_from_weights_alone(finished, tmp_path):
     save_checkpoint(copy / "checkpoint.npz", about, weights)
     with one_clear_line("weights alone"):
         run(copy, resume=True)
+
+
+def _header(**changes):
+    return lambda header, arrays: header.update(changes)
+
+
+def _without(name):
+    return lambda header, arrays: (header.pop(name, None), arrays.pop(name, None))
+
+
+def _array(name, value):
+    return lambda header, arrays: arrays.update({name: np.array(value)})
+
+
+ALTERED = {
+    "no configuration": _without("config"), "a list for a configuration": _header(config=[]), "no best score": _without("best"),
+    "a word for a score": _header(best="high"), "a number for the player": _header(player=5),
+    "no action log": _without("player/log"),
+    "actions that no game has": _array("player/log", np.full((15, 4), 77, np.uint8)),
+    "actions of fewer environments": _array("player/log", np.zeros((15, 3), np.uint8)),
+    "no finished games": _without("player/finished"), "a finished game without a score": _array("player/finished", [[3.0]]),
+    "an optimiser of another network": _array("rmsprop/v/conv1.w", np.zeros(3, np.float32)),
+    "words for an optimiser": _array("rmsprop/v/conv1.w", ["a"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", ALTERED)
+def test_resuming_from_an_altered_checkpoint(finished, tmp_path, what):
+    """A checkpoint that another program wrote ends in a traceback, or goes on with nonsense."""
+    copy = copy_of(finished, tmp_path / "copy")
+    header, arrays = load_checkpoint(copy / "checkpoint.npz")
+    assert what != "an optimiser of another network" or "rmsprop/v/conv1.w" in arrays
+    ALTERED[what](header, arrays)
+    write_npz(copy / "checkpoint.npz", header, arrays)
+    with one_clear_line("checkpoint.npz: not as a3cs wrote it|checkpoint.npz: field"):
+        run(copy, resume=True)
+
+
+@pytest.mark.parametrize(
+    "change", [{"actions": True}, {"actions": 1 << 50}, {"net": "resnet13"}, {"net": "agent", "operators": 5}]
+)
+def test_playing_an_altered_checkpoint(finished, tmp_path, change):
+    """An agent with a header that nobody's command wrote ends in a traceback."""
+    header, arrays = load_checkpoint(finished / "checkpoint.npz")
+    write_npz(tmp_path / "checkpoint.npz", header | change, arrays)
+    with one_clear_line("."):
+        open_source(str(tmp_path / "checkpoint.npz"))
 
 
 def test_run_killed_before_its_first_checkpoint(finished, tmp_path):
