@@ -14,12 +14,15 @@ from a3cs_hw.units import count_macs
 from a3cs_ref.checkpoint import RunFolder
 from a3cs_ref.nn.build import build_network
 from a3cs_ref.nn.cells import CELLS, OPERATORS, agent_units, all_slots
+from a3cs_ref.optim import Adam
 from a3cs_ref.report.run import read_learning
 from a3cs_ref.rl import loop
 from a3cs_ref.rl.losses import LossConfig
 from a3cs_ref.rl.rollout import RolloutConfig
 from a3cs_ref.search.config import SCHEMES, CoSearchConfig
 from a3cs_ref.search.cosearch import CoSearch, expected_macs
+from a3cs_ref.search.cost import layer_costs
+from a3cs_ref.search.penalty import PenaltyConfig
 
 ROLLOUT = RolloutConfig(num_envs=2, rollout=2)  # 4 agent steps
 
@@ -107,6 +110,18 @@ def test_designs_fit_and_allocate_every_slot():
         assert set(design.allocation) == set(all_slots()) and len(design.allocation) == 40
         assert predict(units, design, bits).epoch == cycles
     assert search.design is seen[-1][1]
+
+
+def test_alpha_moves_away_from_what_costs_more():
+    """The hardware cost would be a reward: alpha would be drawn to the operators that take most cycles."""
+    search = searching(4, alpha_hold=0.0, penalty=PenaltyConfig(cost_lambda=1.0, cost_warmup=0.0))
+    search.iterate()  # finds a design
+    costs = layer_costs(search.design)
+    for path, direction in ((costs.argmax(axis=1), -1), (costs.argmin(axis=1), 1)):
+        search.alpha.data[:], search.alpha.grad = 0, np.zeros_like(search.alpha.data)
+        search.alpha_optimizer = Adam(search.alpha.shape)
+        search._update_alpha(path, 1.0)
+        assert (np.sign(search.alpha.data[np.arange(CELLS), path]) == direction).all()
 
 
 def test_teacher_is_heard():

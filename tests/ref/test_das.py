@@ -9,7 +9,7 @@ from search_cases import das, every_design, tiny_problem
 
 from a3cs_hw.files import UserError
 from a3cs_ref.search.config import SearchConfig
-from a3cs_ref.search.das import Das, entropy_gradient, literal_gradient, softmax
+from a3cs_ref.search.das import LADDER, Das, _learn, entropy_gradient, literal_gradient, softmax
 from a3cs_ref.search.methods import METHODS
 from a3cs_ref.search.moves import DRAWS, SEVERAL, Moves
 from a3cs_ref.search.problem import NORM
@@ -209,6 +209,33 @@ def test_designs_change_places_when_that_suits_both(rng):
     search.costs = np.array([900.0, 800.0, 700.0, 600.0])
     search._exchange(ladder)
     assert search.costs.tolist() == [900.0, 800.0, 700.0, 600.0]
+
+
+def test_what_phi_learns_of_a_second_path():
+    """phi would be drawn to the choice that was measured to be dearer, or that of a parameter which did not change."""
+    phi = np.array([[1.0, 0.0, 0.0], [0.5, 0.0, 0.0]])
+    _learn(phi, np.array([1, -1]), np.array([[0, 0], [0, 0]]), np.array([[0, 2], [1, 1]]), np.array([0.25, 9.0]), 0.4)
+    assert phi.tolist() == [[1.0, 0.0, 0.0], [0.5, 0.0, 0.4 * (0.5 - 0.25)]]
+
+
+def test_the_ladder_cools_to_its_coldest(rng):
+    """Designs in hand would stay hot to the end, or be cold long before it."""
+    search = Das(tiny_problem(rng).sizes, SearchConfig(), rng, hands=3)
+    hottest, coldest = LADDER
+    middle = math.sqrt(hottest * coldest)
+    assert search._ladder(0.0) == pytest.approx([hottest, middle, coldest])
+    assert search._ladder(0.5) == pytest.approx([middle, math.sqrt(middle * coldest), coldest])
+    assert search._ladder(1.0) == pytest.approx([coldest] * 3)
+
+
+def test_parameters_that_do_not_matter_learn_nothing(rng):
+    """Slots that the network leaves empty would drift with what others cost."""
+    problem = tiny_problem(rng)
+    problem.active = np.arange(len(problem.sizes)) != 1
+    search = Das(problem.sizes, SearchConfig(das_phase=1.0), rng, hands=4)
+    search.step(Trial(problem), 16, 0.5)
+    moved = (search.phi != 0).any(axis=1)
+    assert not moved[1] and moved.any()
 
 
 def test_one_chunk_and_one_unit_can_be_searched(rng):
