@@ -37,6 +37,15 @@ def test_banks_in_lutram():
     assert parts["banks"] == Fabric(2 * 8 * 24, 0)
 
 
+def test_resident_weights_in_lutram_have_one_side():
+    """Weights that are loaded once would be charged the second side that only streamed ones are filled into."""
+    narrow = dataclasses.replace(UNIT, M=4)
+    chunk = Chunk(4, 2, tm=8, tn=8, tr=8, tc=8)
+    # 4 x 8 x 9 = 288 weights in 8 banks: 36 words of 16 bits, 24 LUTs (test_banks_in_lutram); the other buffers are BRAM18
+    assert chunk_fabric(chunk, [narrow], BITS)["banks"] == Fabric(2 * 8 * 24, 0)
+    assert chunk_fabric(dataclasses.replace(chunk, weights="resident"), [narrow], BITS)["banks"] == Fabric(8 * 24, 0)
+
+
 def test_register_files_cost_something():
     """Flip-flops are words x bits of them; as LUTRAM, more words never take fewer LUTs."""
     assert register_file(0, 16) == Fabric(0, 0) and register_file(1, 16) == Fabric(0, 16)

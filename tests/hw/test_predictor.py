@@ -9,10 +9,11 @@ from model_checks import check_agents, check_evaluation, check_huge, check_netwo
 from model_faults import FAULTS, planted
 
 from a3cs_hw import population
+from a3cs_hw.cost import frames_held
 from a3cs_hw.population import slot_cycles
 from a3cs_hw.predictor import predict, predict_unit, tile_classes
 from a3cs_hw.schedule import Walk
-from a3cs_hw.template import Chunk, default_bits
+from a3cs_hw.template import Chunk, Design, default_bits
 from a3cs_hw.units import Unit
 
 
@@ -113,3 +114,18 @@ def test_figures_of_a_design_by_hand():
     assert cost.floor <= predict(units, design).epoch
     ideal = predict(units, dataclasses.replace(design, ideal_memory=True))
     assert ideal.floor <= ideal.epoch <= cost.epoch and ideal.words() == cost.words()
+
+
+def test_a_map_is_held_until_its_last_reader_has_read_it():
+    """A unit's map would be dropped from DRAM a frame early, and its last reader would see the next frame's."""
+    sizes = dict(M=4, N=4, H=4, W=4)
+    units = [
+        Unit("a", "conv", **sizes),
+        Unit("b", "conv", **sizes, input="a"),
+        Unit("c", "conv", **sizes, input="b"),
+        Unit("d", "conv", **sizes, input="c", residual="a"),
+    ]
+    design = Design((Chunk(2, 2), Chunk(2, 2)), {"a": 0, "b": 1, "c": 1, "d": 0})
+    # Segments: a | b c | d. Frames are the segments from a map to its last reader, plus one: a is added two segments on, b is
+    # read within its own, c one on, and nothing reads d.
+    assert frames_held(units, design) == {"a": 2 + 1, "b": 0 + 1, "c": 1 + 1, "d": 1}

@@ -4,6 +4,8 @@ import numpy as np
 from model_cases import agent, random_pairs
 
 from a3cs_hw.predictor import predict, predict_unit
+from a3cs_hw.roofline import binding_limit
+from a3cs_hw.schedule import Operands
 from a3cs_hw.template import Chunk, Design
 from a3cs_hw.units import Unit
 
@@ -33,6 +35,13 @@ def test_the_binding_limit_in_words():
     assert predict_unit(fc, Chunk(16, 16, tn=512), ideal=True).roofline.roof == 256
     spilled = Chunk(16, 16, tm=4, tn=2, order="nms", tr=4, tc=4, bytes_per_cycle=2)
     assert "partial sums" in predict_unit(conv, spilled).roofline.binding
+
+
+def test_a_busy_pe_array_binds_as_long_as_the_transfers_take():
+    """A unit whose PE array never waits would be called memory-bound."""
+    moved = Operands(input=2, weight=3, output=1)  # 6 cycles
+    assert binding_limit(7, moved) == binding_limit(6, moved) == "compute"
+    assert binding_limit(5, moved) == "weight"
 
 
 def test_every_unit_of_a_design_has_a_place():
