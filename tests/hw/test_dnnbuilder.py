@@ -13,6 +13,7 @@ from a3cs_hw.dnnbuilder import (
     largest_factors,
     memory_cycles,
     pipeline_dsp,
+    single_frame,
     skip_columns,
     split_factor,
 )
@@ -140,6 +141,42 @@ def test_latency_by_hand():
     assert evaluate(stages, ZC706, ideal=True).latency == 2 * 1728 + 2 * 3456 + 6 * 3456
     dense = [Stage(Unit("conv", "conv", 8, 4, 6, 6, 3, 1, 1)), Stage(Unit("fc", "fc", 4, 288, input="conv"))]
     assert evaluate(dense, ZC706, ideal=True).latency == 6 * 1728 + 288 * 4  # a dense layer needs the whole map
+
+
+def test_a_stage_waits_for_whichever_moves_more_bytes():
+    """An engineer would move a stage's weights on chip where its skip map keeps it waiting, or the other way round."""
+    *before, adding = block()
+    slow = dataclasses.replace(ZC706, bytes_per_cycle=1)
+    limits = {}
+    for K in (1, 3):
+        unit = dataclasses.replace(adding, K=K, pad=K // 2)
+        stages = [*map(Stage, before), Stage(unit, cpf=8, kpf=8)]
+        limits[K] = evaluate(stages, slow).stages[-1].limit
+    # The skip map, written and read: 2 x 2 x 8 x 36 = 1152 bytes. Weights, once for each of six columns: K = 1: 6 x 2 x 64 = 768
+    # bytes, K = 3: nine times as many, 6912. Both stages take fewer clocks than bytes: 36 and 324.
+    assert limits == {1: "residual", 3: "weight"}
+
+
+def test_a_frame_alone_waits_for_its_columns_from_dram():
+    """The first stage would start on a column of the frame that is still on its way, and the latency be a column too short."""
+    unit = Unit("conv", "conv", 8, 4, 6, 6, 3, 1, 1)
+    # A byte a cycle: a column of 4 x 6 bytes takes 24. With padding, the first output column needs two of them; each takes
+    # 6 x 8 x 4 x 9 / 32 = 54 clocks, so none of the other five waits.
+    stage = Stage(unit, cpf=4, kpf=8, weights_on_chip=True)
+    assert single_frame([stage], 1, default_bits([unit])) == 2 * 24 + 6 * 54
+
+
+def test_an_adding_stage_waits_for_its_skip_map():
+    """A sum would be written before the map that it adds is there, where the skip path is the slower one."""
+    sizes = dict(M=8, H=6, W=6)
+    units = [
+        Unit("fast", "conv", N=4, **sizes),
+        Unit("slow", "conv", N=4, K=3, pad=1, **sizes),
+        Unit("sum", "conv", N=8, input="fast", residual="slow", **sizes),
+    ]
+    # A column of slow takes 6 x 8 x 4 x 9 = 1728 clocks, of fast 6 x 8 x 4 = 192, of sum 6 x 8 x 8 = 384. The last column of the
+    # sum is made when slow has written its sixth.
+    assert evaluate([Stage(unit) for unit in units], ZC706, ideal=True).latency == 6 * 1728 + 384
 
 
 def test_the_allocation_is_the_fastest_for_its_dsp():
