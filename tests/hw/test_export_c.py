@@ -266,6 +266,45 @@ def test_two_networks_in_one_program(tmp_path):
     assert list(map(int, run(program, data=frames.tobytes()).split())) == expected
 
 
+# --- integer types and memory -------------------------------------------------------------------------------------
+
+
+def test_products_are_as_wide_as_the_words_that_are_multiplied():
+    """A product of a wide map's word and a weight would overflow 32 bits, which C leaves undefined."""
+    unit = Unit("unit", "fc", 1, 1, input="before")
+
+    def product(bits, weight_bits):
+        formats = UnitFormats(Format(weight_bits, 0), Format(bits, 0), 64)
+        part = IntegerUnit(unit, Format(bits, 0), None, formats, np.ones((1, 1), np.int32), np.zeros(1, np.int64))
+        return export_c.types_of(Format(8, 8, False), [part]).product
+
+    assert product(16, 16) == 32  # (-2^15)^2 = 2^30
+    assert product(32, 8) == 64  # 2^31 2^7 = 2^38
+
+
+def test_sums_have_64_bits_from_the_first_that_needs_them():
+    """A sum of 2^31 or more would overflow 32 bits, which C leaves undefined."""
+    unit, formats = Unit("unit", "fc", 1, 1), UnitFormats(Format(8, 0), Format(8, 0), 48)
+
+    def total(weight, bias):
+        part = IntegerUnit(unit, Format(8, 0, False), None, formats, np.array([[weight]], np.int8), np.array([bias]))
+        return export_c.types_of(Format(8, 0, False), [part]).sum
+
+    largest = 2**31 - 1
+    assert total(2, largest - 2 * 255) == 32  # 2 x 255 + bias = 2^31 - 1, the largest that 32 bits hold
+    assert total(2, largest + 1 - 2 * 255) == 64
+
+
+def test_the_window_has_room_for_the_frames_words():
+    """A board would be chosen that lacks RAM: the window of an 8-bit network holds 16-bit words, since frames are unsigned."""
+    unit, words = Unit("logits", "fc", 3, 12), UnitFormats(Format(8, 7), Format(8, 0))
+    weights, biases = {"logits": np.ones((3, 12), np.int8)}, {"logits": np.zeros(3, np.int64)}
+    network = IntegerNetwork((unit,), {"logits": words}, weights, biases, input_shape=(3, 2, 2))
+    found = export_c.generate(network, "agent")[2]
+    # 12 taps of 2 bytes (0 to 255 take nine bits and a sign), 3 logits of one byte, a frame of 12 bytes
+    assert (found.window, found.maps, found.frame) == (12 * 2, 3, 12) and found.ram == 24 + 3 + 12
+
+
 # --- other processors ---------------------------------------------------------------------------------------------
 
 
