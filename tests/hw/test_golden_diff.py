@@ -324,6 +324,14 @@ def test_units_that_are_not_in_the_dump_are_named(wrong_cell):
     assert golden.diff(wrong_cell, GOLDEN, "tiny16").blind == ["cell01.depthwise", "cell01.output"]
 
 
+def test_a_skip_map_that_is_not_in_the_dump_is_named(wrong_cell):
+    """An engineer would not look at the unit whose map a missing unit adds."""
+    (wrong_cell / "stem.bin").unlink()
+    (wrong_cell / "cell01.output.bin").unlink()
+    # cell02.output reads cell01.output, which reads cell01.depthwise (in the dump, and right) and adds stem.
+    assert golden.diff(wrong_cell, GOLDEN, "tiny16", partial=True).blind == ["stem", "cell01.output"]
+
+
 def test_command_line_tells_all(wrong_cell, folder, tmp_path, capsys):
     """The command leaves out the place, the fault or the picture that the library finds."""
     design_of(folder, "tiny16").save(tmp_path / "design.json")
@@ -351,3 +359,15 @@ def test_write_backs_are_diagnosed(tmp_path, folder, other, kind):
     folder.expected(vectors_of(folder, "requantize")[f"wide.s16.{other}"]).tofile(tmp_path / "wide.s16.AP_RND.AP_SAT.bin")
     fault = golden.diff(tmp_path / "wide.s16.AP_RND.AP_SAT.bin", GOLDEN).fault
     assert fault.exact and fault.kind == kind and any(mode in fault.what for mode in other.split("."))
+
+
+def test_a_fault_that_explains_every_word_outvotes_two_that_do_not(tmp_path, folder):
+    """Two units with a coincidence each would send an engineer away from the mistake that one unit proves."""
+    vectors = vectors_of(folder, "requantize")
+    for number in ("s16", "u16"):
+        words = folder.expected(vectors[f"wide.{number}.AP_RND_CONV.AP_SAT"]).copy()
+        words[0] ^= 0x15  # beside the other rounding, one odd word: it is no longer the whole explanation
+        words.tofile(tmp_path / f"wide.{number}.AP_RND.AP_SAT.bin")
+    folder.expected(vectors["acc32.s8.AP_RND.AP_WRAP"]).tofile(tmp_path / "acc32.s8.AP_RND.AP_SAT.bin")
+    report = golden.diff(tmp_path, GOLDEN, "requantize", partial=True)
+    assert report.kinds == {"saturation": 1.0, "rounding": 2 * 0.3} and report.kind == "saturation"

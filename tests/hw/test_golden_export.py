@@ -1,6 +1,7 @@
 """golden export: the same words in every form, and test benches that fail when they must."""
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from a3cs_hw import files, golden
 from a3cs_hw.cli import main
 from a3cs_hw.golden_check import open_folder
-from a3cs_hw.golden_export import FORMS, export
+from a3cs_hw.golden_export import FORMS, dat_text, export
 from a3cs_hw.manifest import split_name
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -125,6 +126,25 @@ def test_headers_of_whole_groups_compile(tmp_path, group):
     """Two names collide, or the smallest 64-bit word has no literal."""
     [path] = export(GOLDEN, group, "c", tmp_path)
     assert run("cc", "-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-fsyntax-only", path).stderr == ""
+
+
+def test_words_beyond_32_bits_are_written_as_64_bit_literals(folder):
+    """A compiler with an int of 32 bits would warn of a word, or take it for another type."""
+    vector = vector_of(folder, "requantize/acc32.s8.AP_RND.AP_SAT")
+    folder.expected(vector)
+    [(_, text)] = FORMS["c"](folder, [vector], vector.name)
+    # Of 32-bit accumulators only the smallest needs a suffix: C reads -2147483648 as minus 2147483648, which is no 32-bit int.
+    assert folder.array(vector, vector.acc).min() == -(2**31)
+    assert set(re.findall(r"INT64_C\([^)]*\)", text.decode())) == {"INT64_C(-2147483648)"}
+
+
+def test_a_line_of_decimal_words_is_a_row_of_the_map():
+    """A reader that takes a line for a row, as hls4ml's does, would get rows of another length."""
+    words = np.arange(24)
+    row = [" ".join(map(str, range(first, first + 4))) + "\n" for first in range(0, 24, 4)]
+    assert dat_text(words.reshape(2, 3, 1, 4)) == "".join(row)  # 2 frames, 3 channels, maps of one row of 4
+    assert dat_text(words[:6].reshape(2, 3, 1, 1)) == "0 1 2\n3 4 5\n"  # maps of one pixel: a frame a line
+    assert dat_text(words[:1].reshape(1, 1, 1, 1)) == "0\n"
 
 
 # --- C++ ----------------------------------------------------------------------------------------------------------
