@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -166,6 +167,13 @@ def test_nothing_to_play_is_refused(call):
     """An empty mean is nan; better one line."""
     with pytest.raises(UserError, match="at least 1|plays 1 to"):
         call()
+
+
+def test_an_evaluation_comes_with_the_first_row_past_each_multiple():
+    """Rollouts of 80 agent steps end past most multiples of 200: those evaluations would be left out."""
+    config = SimpleNamespace(steps=10_000, log_every=100, evaluate_every=200)
+    rows = [160, 240, 320, 400, 560, 640, 720, 800]  # the ends of the rollouts that pass 100, 200, ..., 800
+    assert [step for step in rows if evaluate.evaluation_due(step, config)] == [240, 400, 640, 800]
 
 
 def test_unknown_game_is_refused_before_anything_is_played():
