@@ -153,6 +153,37 @@ def test_only_like_runs_are_compared(tmp_path):
     assert claims.das_beats_dnnbuilder(Results(tmp_path)).verdict[0] == UNSHOWN  # the claim is about 900 DSP
 
 
+def test_a_run_that_equals_the_quoted_score_counts_half(tmp_path):
+    """Runs with FA3C's very score, 340 on Breakout, would be shown to be below it."""
+    write(tmp_path, "figure3", [training("breakout", seed, "searched", "ac", 340.0) for seed in range(3)])
+    (line,) = claims.scores_above_fa3c(Results(tmp_path)).comparisons[0].lines
+    assert (line.statistic, line.verdict) == ("0.50 [0.50, 0.50]", UNSHOWN)
+
+
+def test_what_was_not_run_on_a_game_shows_nothing_there(tmp_path):
+    """A claim about speed and score would hold on a game of which no score is known."""
+    write(tmp_path, "figure3", [row for seed in range(3) for row in designs("catch", seed)])
+    found = claims.faster_than_resnet14(Results(tmp_path))
+    assert [comparison.lines[-1].verdict for comparison in found.comparisons] == [HOLDS, HOLDS, UNSHOWN]
+    assert found.of_games == {"catch": UNSHOWN}
+
+
+def test_designs_of_other_budgets_are_not_compared(tmp_path):
+    """An agent on 900 DSP would be said to be faster than another on 220."""
+    rows = [row for seed in range(3) for row in designs("catch", seed)]
+    write(tmp_path, "figure3", [row | ({"dsp_limit": 220} if row["agent"] == "resnet14" else {}) for row in rows])
+    found = claims.faster_than_resnet14(Results(tmp_path))
+    assert found.comparisons[0].lines[0].why == "different dsp_limit: 220, 900" and found.of_games == {"catch": UNSHOWN}
+
+
+def test_equal_updates_are_those_that_every_search_has(tmp_path):
+    """One-level's score would be taken at 4 updates of theta, though a seed of bi-level ended at 2."""
+    rows = [row for seed in (1, 2) for row in schemes("catch", seed, one=(0, 5, 9, 9), bi=(0, 1, 2, 4))]
+    write(tmp_path, "figure2", rows + schemes("catch", 0, one=(0, 5, 9, 9), bi=(0, 1)))
+    line = claims.at_equal_updates(Results(tmp_path)).comparisons[0].lines[0]
+    assert line.x.startswith("mean 0.01 ") and line.y.startswith("mean 1.01 ") and line.scale.startswith("2 updates of theta")
+
+
 def test_equal_updates_are_equal(tmp_path):
     """One-level's score is taken where theta has more updates than bi-level's ever has."""
     rows = [row for seed in range(3) for row in schemes("catch", seed, one=(0, 5, 9, 9), bi=(0, 1, 2, 4))]
