@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from run_rows import training, write
 
+from a3cs_hw.files import write_json
 from a3cs_hw.units import count_macs
 from a3cs_ref.nn.build import write_agent
 from a3cs_ref.nn.cells import CELLS, OPERATORS, agent_units
-from a3cs_ref.paper import collect, execute, random_agent
+from a3cs_ref.paper import collect, execute, pool, random_agent
+from a3cs_ref.paper.jobs import Job
+from a3cs_ref.paper.plan import Request, plan
+from a3cs_ref.paper.process import RESULT
+from a3cs_ref.paper.show import Show
 from a3cs_ref.rng import generator
 
 
@@ -48,3 +54,50 @@ def test_commands_add_rows_in_turns(tmp_path, monkeypatch):
     monkeypatch.setattr(collect, "write_rows", write_rows)
     collect.collect(tmp_path, "smoke", {"table2": []})
     assert held == ["table2.jsonl", "costs.jsonl"]
+
+
+class Ending:
+    """A process that ends well when it has been looked at so many times."""
+
+    def __init__(self, looks):
+        self.looks, self.returncode = looks, None
+
+    def poll(self):
+        self.looks -= 1
+        self.returncode = 0 if self.looks <= 0 else None
+        return self.returncode
+
+
+def test_no_more_jobs_run_at_a_time_than_are_asked_for(tmp_path, monkeypatch):
+    """The end of one of two jobs would start two more beside the other, and a machine run out of memory."""
+    looks, started, alive = {"long": 9, "one": 1, "two": 1, "three": 1}, [], []
+
+    def start(out, job):
+        started.append(Ending(looks[job.label]))
+        alive.append(sum(process.returncode is None for process in started))
+        return started[-1]
+
+    monkeypatch.setattr(pool, "start", start)
+    monkeypatch.setattr(pool, "POLL", 0)
+    jobs = [Job("train", {"name": label}, label) for label in looks]
+    assert pool.run_here(jobs, tmp_path, 2, Show(len(jobs), 0))
+    assert alive == [1, 2, 2, 2]
+
+
+def test_the_seconds_of_a_run_are_those_of_all_its_intervals():
+    """A run would have cost nothing until its first row: 100 steps at 50 a second, then 300 at 100 a second, are 5 s."""
+    rows = [{"step": 100, "steps_per_s": 50.0}, {"step": 400, "steps_per_s": 100.0}]
+    assert execute.training_seconds(rows) == 2 + 3
+
+
+def test_a_job_done_here_stays_among_the_jobs(tmp_path):
+    """A command that is called again would speak of fewer jobs than it has done; or run one whose rows came from elsewhere."""
+    entries = {"table1": plan(Request(("table1",), "smoke", ("catch",), 1, only=("vanilla", "resnet14")))["table1"]}
+    here, elsewhere = (entry.job for entry in entries["table1"])
+    held = [training(net=net, job=job.key) for net, job in (("vanilla", here), ("resnet14", elsewhere))]
+    write(tmp_path, "table1", held)
+    result = {"format": RESULT[0], "version": RESULT[1], "commit": "", "machine": "", "result": {}}
+    write_json(tmp_path / here.folder / "result.json", result)
+    assert collect.lacking(tmp_path, entries) == [here]
+    write(tmp_path, "table1", held[:1])
+    assert collect.lacking(tmp_path, entries) == [here, elsewhere]
