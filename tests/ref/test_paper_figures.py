@@ -202,6 +202,15 @@ def test_scores_that_hardly_differ_look_so():
     assert 20 <= high - low <= 25 and low < 100 < 100.1 < high < 101  # a game may have a most: the room is below
 
 
+def test_scores_below_zero_that_hardly_differ_look_so_too():
+    """Of a game that is lost by 100 the axis would span a tenth of a point."""
+    rows = [training("catch", 0, net, "ac", level=level) for net, level in (("searched", -102.0), ("resnet14", -102.1))]
+    rows += [hardware("catch", 0, agent, "A3C-S", "real", 500) for agent in ("searched", "resnet14")]
+    (panel,) = panels(drawn("figure3", rows))
+    low, high = panel.get_ylim()
+    assert 20 <= high - low <= 25 and low < -100.1 < -100 < high < -99
+
+
 def test_equal_runs_have_bars_of_no_length():
     """Rounding would give a bar of negative length, which matplotlib refuses."""
     rows = [training("catch", seed, "searched", "ac") | {"highest": 0.1} for seed in range(3)]

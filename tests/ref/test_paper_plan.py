@@ -164,3 +164,18 @@ def test_expected_time():
     assert kind_of(entry.job) == "vanilla" and seconds(entry.job, {"vanilla": 400.0}) == 10 + 40_000 / 400
     assert {kind_of(job) for job in jobs_of(planned(*ARTEFACTS)) if job.size} <= set(RATES)
     assert [in_words(value) for value in (50, 600, 9_000, 260_000)] == ["50 s", "10 min", "2.5 h", "3 days"]
+
+
+def test_a_unit_of_time_is_used_from_two_of_it_on():
+    """A minute and a half would be told as 2 min, and a day and a half as 2 days."""
+    assert [in_words(value) for value in (90, 120, 5_400, 7_200, 129_600, 172_800)] == [
+        "90 s", "2 min", "90 min", "2.0 h", "36.0 h", "2 days",
+    ]  # fmt: skip
+
+
+def test_evaluations_are_a_rollout_apart_at_least(monkeypatch):
+    """A run shorter than its evaluations would ask for one every 0 steps, which is none."""
+    short = replace(SCALES["smoke"].built_in, train=160, search=160, evaluations=200)
+    monkeypatch.setitem(SCALES, "smoke", replace(SCALES["smoke"], built_in=short))
+    job = planned("table1", seeds=1)["table1"][0].job
+    assert (job.config["log_every"], job.config["evaluate_every"]) == (80, 80)  # 16 environments, 5 steps each

@@ -96,6 +96,12 @@ def test_every_arm_and_network_is_in_its_own_column():
     assert cells(text, "Boxing", 1) == ["Boxing", "100", ours[3], "100", ours[4], "100", ours[5]]
 
 
+def test_table1_has_the_runs_without_distillation_alone():
+    """A network's score would be the mean of runs with and without a teacher."""
+    rows = [training("breakout", 0, "vanilla"), training("breakout", 0, "vanilla", "ac", level=500.0)]
+    assert cells(table_text("table1", header("table1"), rows), "Breakout")[2] == "102.0 / 100.0 (n = 1)"
+
+
 def test_table3_has_both_speeds_with_both_memories_beside_their_floors():
     """FPS would be of another agent or memory, or stand without the floor or the paper's figure."""
     rows = [training("breakout", 0, "searched", "ac"), training("breakout", 0, "random", "ac", level=5)]
