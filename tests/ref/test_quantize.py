@@ -147,6 +147,14 @@ def test_fracs_that_the_write_back_cannot_reach_are_made_coarser():
     assert all(words.y.frac == 4 for words in formats.values())  # coarse enough already: it stays as calibrated
 
 
+def test_sums_keep_a_bit_for_weights_that_rounding_doubles():
+    """Weights just above half a step become whole ones, and sums of the doubled weights would leave the accumulator."""
+    unit = small_units()[0]  # reads frames: |x| is at most 1
+    w, b = np.zeros(unit.weight_shape), np.zeros(unit.M)
+    w[2].flat[:3], b[2] = (1.0, -1.5, 0.5), -0.5  # 3.5 at most; 7 when doubled: three bits, and the sign
+    assert quantize.sum_frac(unit, w, b, {FRAMES: 8}, QuantizeConfig(acc_bits=32)) == 32 - 1 - 3
+
+
 @pytest.mark.parametrize("w, b", [(1e-9, 1.0), (1e-30, 1e3), (0.0, 0.0), (0.0, 5.0), (1e4, 1e-4)])
 def test_layers_that_say_almost_nothing(w, b, frames):
     """A dead layer, or one whose bias is all, makes the formats of its sums impossible or its bias another number."""

@@ -110,6 +110,16 @@ def test_a_fitting_frac_fits(network, frames):
         assert saturated.get(report.fitting_frac + 1, 1) > 0, unit.name
 
 
+def test_only_with_relu_is_what_lies_below_zero_free(network):
+    """A unit without ReLU would be advised a frac with which its lowest sums saturate."""
+    for name, frac in (("logits", 12), ("fc", 14)):  # 16-bit words hold 7.99 with 12 bits behind the point, 1.99 with 14
+        unit = network.unit(name)
+        part = dataclasses.replace(network.integer_unit(unit), x=Format(16, 10))
+        formats = dataclasses.replace(part.formats, w=Format(8, 6), y=Format(16, 8), acc_bits=48, overflow="AP_SAT")
+        assert unit.relu == (name == "fc")
+        assert quantize_report.fitting_frac(dataclasses.replace(part, formats=formats), -5.0, 1.0) == frac
+
+
 def report_of(frac, fitting_frac):
     return quantize_report.UnitReport("unit", 16, frac, 48, 40, fitting_frac)
 
