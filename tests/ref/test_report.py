@@ -20,6 +20,7 @@ from a3cs_hw.workload import network_bits
 from a3cs_ref.nn.cells import CELLS, OPERATORS
 from a3cs_ref.quantize import QuantizeConfig, quantize
 from a3cs_ref.report import write_report
+from a3cs_ref.report.learning import alpha_from
 from a3cs_ref.report.page import element
 from a3cs_ref.report.run import cost_from_document, read_run
 
@@ -208,6 +209,31 @@ def test_page_of_a_run_that_has_just_begun(tmp_path, no_matplotlib):
     (tmp_path / "progress.jsonl").write_text(json.dumps(row("cosearch", 2000)) + "\n" + '{"step": 4000, "sco')
     text = words(write_report(tmp_path))
     assert f"2,000 of {STEPS:,} agent steps" in text and "No game has ended yet" in text
+
+
+def test_page_of_a_run_that_has_ended_does_not_ask_to_go_on(tmp_path, no_matplotlib):
+    """A reader would resume a run that is done; or not learn that a log one row short is not."""
+    assert "to go on" not in words(write_report(write_run(tmp_path)))
+    log = tmp_path / "progress.jsonl"
+    log.write_text("".join(log.read_text().splitlines(keepends=True)[:-1]))
+    assert f"6,000 of {STEPS:,} agent steps are logged; to go on: a3cs cosearch --resume" in words(write_report(tmp_path))
+
+
+def test_every_evaluation_is_in_the_table_of_scores(tmp_path, no_matplotlib):
+    """A long log is thinned to 20 rows, and an evaluation between them would be lost."""
+    rows = [row("cosearch", 10 * (number + 1)) for number in range(101)]  # thinned to number 0, 5, 10, ...
+    rows[1]["argmax_score"], rows[2]["score"] = 0.7654, 0.4321
+    write_run(tmp_path)
+    (tmp_path / "progress.jsonl").write_text("".join(json.dumps(each) + "\n" for each in [*rows, row("cosearch", STEPS)]))
+    text = words(write_report(tmp_path))
+    assert "0.7654" in text and "0.4321" not in text
+
+
+def test_alpha_is_held_for_a_share_of_the_whole_run(tmp_path):
+    """Half-way through a run the line from which alpha moves would stand at half of its place."""
+    write_run(tmp_path)
+    (tmp_path / "progress.jsonl").write_text(json.dumps(row("cosearch", STEPS // 2)) + "\n")
+    assert alpha_from(read_run(tmp_path).learning) == 0.25 * STEPS
 
 
 def test_training_run_has_a_shorter_page(tmp_path):
