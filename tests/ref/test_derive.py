@@ -118,6 +118,14 @@ def test_document_says_what_was_searched(derived):
     assert {"MACs", "design", "epoch", "throughput", "closed loop", "argmax phi", "random search"} <= shown.keys()
 
 
+def test_the_score_is_that_of_the_last_evaluation(search, tmp_path):
+    """The agent would be given the score that another had, at the search's first evaluation."""
+    shutil.copytree(search, tmp_path / "again")
+    rows = [{"step": 4, "argmax_score": 0.25}, {"step": 8, "argmax_score": 0.5}, {"step": 10}]
+    (tmp_path / "again" / "progress.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert derive.derive_agent(tmp_path / "again", 10).document["argmax_score"] == 0.5
+
+
 def test_deriving_again_gives_the_same_files(search, derived, tmp_path):
     """Two people who derive from one run get two agents or two designs; or derive changes the run itself."""
     folder, _ = derived
