@@ -17,7 +17,7 @@ from a3cs_ref.nn.build import build_network, parse_net
 from a3cs_ref.nn.layers import MOMENTUM
 from a3cs_ref.nn.warm import warm_network
 from a3cs_ref.optim import OptimConfig, RMSProp, clip_factor, gradient_norm, learning_rate
-from a3cs_ref.rl.evaluate import evaluation_due, score_now
+from a3cs_ref.rl.evaluate import MOST_EPISODES, evaluation_due, score_now
 from a3cs_ref.rl.losses import LossConfig, Targets, task_loss
 from a3cs_ref.rl.rollout import Player, Policy, Rollout, RolloutConfig, lambda_returns
 from a3cs_ref.rng import generator
@@ -37,7 +37,7 @@ class TrainConfig:
     log_every: int = option(10_000, "agent steps between rows of progress.jsonl", least=1)
     checkpoint_every: int = option(50_000, "agent steps between checkpoints", least=1)
     evaluate_every: int = option(0, "agent steps between evaluations, a multiple of log_every (0: none)", least=0)
-    evaluate_episodes: int = option(30, "games of such an evaluation (paper: 30)", least=1, most=10_000)
+    evaluate_episodes: int = option(30, "games of such an evaluation (paper: 30)", least=1, most=MOST_EPISODES)
     rollout: RolloutConfig = topic(RolloutConfig)
     loss: LossConfig = topic(LossConfig)
     optim: OptimConfig = topic(OptimConfig)

@@ -17,7 +17,7 @@ from a3cs_ref.rl.envs import find_game, make_env
 from a3cs_ref.rl.step import FRAME_CAP, FRAME_SIZE, FRAME_SKIP, STACK
 
 Policy = Callable[[np.ndarray, np.random.Generator], np.ndarray]
-MOST_EPISODES = 10_000
+MOST_EPISODES = 10_000  # of one evaluation, which plays them all at once
 GROUP = 5  # environments stepped together: the last ones playing do not pay for more neighbours than these
 FILM_SCALE = 3  # a pixel of an observation becomes 3 x 3
 FILM_FRAMES = 4500  # five minutes of play; a longer episode's film stops there

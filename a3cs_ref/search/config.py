@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from a3cs_hw.template import load_board
 from a3cs_ref.config import option, topic
 from a3cs_ref.optim import OptimConfig
+from a3cs_ref.rl.evaluate import MOST_EPISODES
 from a3cs_ref.rl.losses import LossConfig
 from a3cs_ref.rl.rollout import RolloutConfig
 from a3cs_ref.search.gumbel import GumbelConfig
@@ -23,7 +24,7 @@ class SearchConfig:
     """How phi is searched."""
 
     das_form: str = option("two-phase", "the recipe of search/das.py, or Eq. 9 as it stands", ("two-phase", "literal"))
-    das_objective: str = option("fps", "what phi is searched for: fps, latency, energy, edp, or fps=1,energy=2 (alpha: cycles)")
+    das_objective: str = option("fps", "what phi is searched for: fps, latency, energy, edp, or weights: fps=1,energy=0.5")
     das_samples: int = option(16, "designs evaluated in one co-search iteration, S", least=1, most=65_536)
     das_lr: float = option(0.3, "Adam's learning rate for phi in phase 1 (and of the literal form)", least=0)
     das_phase: float = option(0.15, "share of the budget in phase 1", least=0, most=1)
@@ -49,7 +50,7 @@ class CoSearchConfig:
     log_every: int = option(4_000, "agent steps between rows of progress.jsonl", least=1)
     checkpoint_every: int = option(16_000, "agent steps between checkpoints", least=1)
     evaluate_every: int = option(0, "agent steps between evaluations of the argmax path (0: at the end alone)", least=0)
-    evaluate_episodes: int = option(30, "episodes of such an evaluation", least=1, most=10_000)
+    evaluate_episodes: int = option(30, "episodes of such an evaluation", least=1, most=MOST_EPISODES)
     rollout: RolloutConfig = topic(RolloutConfig)
     loss: LossConfig = topic(LossConfig)
     optim: OptimConfig = topic(OptimConfig)
