@@ -1,4 +1,4 @@
-"""The project's own golden suite: every kind of unit at its edges, every write-back mode, and two small networks.
+"""The project's own golden suite: every kind of unit at its edges, every write-back mode, and small networks.
 
 All data are synthetic: splitmix64 streams whose seed is the FNV-1a hash of the file's path, and corner patterns.
 """
@@ -13,6 +13,7 @@ import numpy as np
 
 from a3cs_hw import splitmix
 from a3cs_hw.fixed import OVERFLOWS, ROUNDINGS, Format
+from a3cs_hw.golden_resnet import resnets
 from a3cs_hw.golden_write import Builder
 from a3cs_hw.network import FRAME_FORMAT, IntegerNetwork, IntegerUnit, UnitFormats
 from a3cs_hw.units import FRAMES, Unit
@@ -27,11 +28,9 @@ def build_suite(builder: Builder) -> None:
         add_case(builder, case)
     add_write_backs(builder)
     for bits in (16, 8):
-        group = f"tiny{bits}"
-        network = tiny_network(bits, group)
-        shape = (3, *network.input_shape)
-        frames = splitmix.words(splitmix.seed_of(f"{group}/x/{FRAMES}.bin"), math.prod(shape), 8, signed=False)
-        builder.add_network(group, network, frames.reshape(shape), whole=shape[0], sampled=0)
+        add_small_network(builder, f"tiny{bits}", tiny_network(bits, f"tiny{bits}"))
+    for group, network in resnets():
+        add_small_network(builder, group, network)
 
 
 # --- units by themselves ------------------------------------------------------------------------------------------
@@ -246,6 +245,13 @@ def wide_accumulators(name: str, count: int, shift: int, bits: int) -> np.ndarra
 
 
 # --- small networks -----------------------------------------------------------------------------------------------
+
+
+def add_small_network(builder: Builder, group: str, network: IntegerNetwork) -> None:
+    """Add a network on three random frames, all of which the oracle computes."""
+    shape = (3, *network.input_shape)
+    frames = splitmix.words(splitmix.seed_of(f"{group}/x/{FRAMES}.bin"), math.prod(shape), 8, signed=False)
+    builder.add_network(group, network, frames.reshape(shape), whole=shape[0], sampled=0)
 
 
 def tiny_units() -> list[Unit]:

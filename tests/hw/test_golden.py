@@ -165,6 +165,22 @@ def test_splitmix_is_the_published_generator():
     assert words.min() == -16 and words.max() == 15 and splitmix.words(0, 1000, 5, signed=False).max() == 31
 
 
+def test_the_resnets_hold_the_words_that_the_page_says():
+    """Someone who makes the data anew from FORMAT.md's table gets others."""
+    vectors = [vector for vector in golden_vectors() if vector.name.startswith("resnet")]
+    assert len(vectors) == 64
+    for v in vectors:
+        words = {path: np.fromfile(GOLDEN / path, f"<i{size}").tolist() for path, size in ((v.w, v.w_bits // 8), (v.b, 8))}
+        stem, taps, zeros = v.name.endswith("/stem"), v.N * v.K * v.K, v.y_bits - 4
+        drawn = splitmix.words(splitmix.seed_of(v.w), v.M * taps, v.w_bits if stem else 4)
+        assert words[v.w] == [word if stem else word << (v.w_bits - 4) for word in drawn.tolist()]
+        drawn = splitmix.words(splitmix.seed_of(v.b), v.M, v.x_frac + v.w_frac - v.y_frac + v.y_bits - 3)
+        assert words[v.b] == [word - word % (1 << zeros) for word in drawn.tolist()]
+        if stem:
+            frames = np.fromfile(GOLDEN / v.x, np.uint8).tolist()
+            assert frames == splitmix.words(splitmix.seed_of(v.x), len(frames), 8, signed=False).tolist()
+
+
 def test_every_unit_case_meets_ties_and_impulses():
     """A rounding mode, a mirrored kernel or swapped axes could go unseen in some kind of unit."""
     folder, _ = open_folder(GOLDEN)

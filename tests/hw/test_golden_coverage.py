@@ -9,9 +9,10 @@ from test_golden import GOLDEN
 
 from a3cs_hw import arithmetic, golden, golden_coverage, oracle
 from a3cs_hw.cli import main
-from a3cs_hw.fixed import OVERFLOWS, ROUNDINGS
+from a3cs_hw.fixed import OVERFLOWS, ROUNDINGS, Format
 from a3cs_hw.golden_check import open_folder
 from a3cs_hw.golden_coverage import WriteBack, cover
+from a3cs_hw.manifest import NONE, split_name
 
 
 def by_hand(exact, part):
@@ -56,9 +57,16 @@ def test_a_word_that_shows_beyond_the_first_block(monkeypatch):
     assert found.ties == 1 and found.others["AP_RND_ZERO"] and not found.others["AP_RND_CONV"]
 
 
-def test_units_and_requantize_show_every_mode():
+@pytest.fixture(scope="module")
+def suite():
+    """The manifest of the suite, and the coverage of its vectors by group."""
+    folder, _ = open_folder(GOLDEN)
+    return folder.manifest, golden_coverage.measure(folder)
+
+
+def test_units_and_requantize_show_every_mode(suite):
     """The README sends people there who want rounding and overflow proved."""
-    groups = golden_coverage.measure(open_folder(GOLDEN)[0])
+    groups = suite[1]
     for group in ("units", "requantize"):
         found = golden_coverage.summary(groups[group])
         assert set(found["rounding"]) == set(ROUNDINGS) and set(found["overflow"]) == set(OVERFLOWS)
@@ -66,6 +74,50 @@ def test_units_and_requantize_show_every_mode():
         assert "would pass" not in golden_coverage.describe(group, found)
     shown = golden_coverage.describe("agent", golden_coverage.summary(groups["agent"]))
     assert shown in (GOLDEN / "README.md").read_text()
+
+
+def residual_sums(listed):
+    """The vectors of networks that add a residual: (shortcut, whether ReLU follows) -> vectors."""
+    writers, found = {vector.y: vector for vector in listed.vectors}, {}
+    for vector in listed.vectors:
+        added = writers.get(getattr(vector, "r", NONE))
+        if added is not None:
+            shortcut = "projection" if (added.K, added.S, added.relu) == (1, 2, 0) else "identity"
+            found.setdefault((shortcut, bool(vector.relu)), []).append(vector)
+    return found
+
+
+def test_residual_sums_meet_every_mode(suite):
+    """A design whose residual sums round or overflow in a mode that the suite never adds in would have no vector."""
+    found = residual_sums(suite[0])
+    for kind in (("identity", True), ("projection", True), ("identity", False)):
+        modes = [(vector.rounding, vector.overflow) for vector in found.get(kind, [])]
+        assert {rounding for rounding, _ in modes} == set(ROUNDINGS), kind
+        assert {overflow for _, overflow in modes} == set(OVERFLOWS), kind
+
+
+def tellable(relu, rounding, overflow):
+    """The modes that some sums tell from these two: after ReLU nothing tells AP_SAT_SYM from AP_SAT."""
+    sums = np.arange(-4096, 4096)  # of four bits beyond the word, and three that are rounded away
+    others = cover(WriteBack(sums, 32, 3, Format(4, 0), rounding, overflow, relu)).others
+    return {mode for mode, shows in others.items() if shows}
+
+
+def test_any_wrong_mode_shows_in_the_sums_of_the_resnets(suite):
+    """A design that rounds or overflows wrongly where a shortcut is added would pass, since the frames do not tie or overflow."""
+    listed, groups = suite
+    sums = {vector.name for vectors in residual_sums(listed).values() for vector in vectors}
+    looked_at = 0
+    for group in (name for name in groups if name.startswith("resnet")):
+        vectors = [vector for vector in listed.vectors if split_name(vector.name)[0] == group]
+        for vector, unit in zip(vectors, groups[group], strict=True):
+            if vector.name in sums:
+                shown = {mode for mode, shows in unit.others.items() if shows}
+                assert shown == tellable(bool(vector.relu), vector.rounding, vector.overflow), vector.name
+                assert min(unit.ties, unit.low, unit.high) > 10, vector.name
+                looked_at += 1
+        assert "would pass" not in golden_coverage.describe(group, golden_coverage.summary(groups[group]))
+    assert looked_at == 3 * 8
 
 
 def test_commands(tmp_path, capsys):
