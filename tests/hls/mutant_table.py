@@ -1,4 +1,4 @@
-"""One-line faults of the HLS sources. `old` occurs once in `file`."""
+"""Faults of a line or two of the HLS sources. `old` occurs once in `file`."""
 
 from typing import NamedTuple
 
@@ -21,6 +21,12 @@ ALIKE = {"tile edge": ("loop bound",), "buffer swap": ("tile edge",)}
 INT, BACK, CHUNK, PIPE = "a3cs_int.h", "write_back.h", "chunk.h", "pipeline.h"
 SIGNED_Y = "    ap_fixed<BITS, BITS - FRAC, Q, O> y = acc;"
 UNSIGNED_Y = "    ap_ufixed<BITS, BITS - FRAC, Q, O> y = acc;"
+# Wrong where a residual is added and the sum wraps, and nowhere else: the suite's small ResNets alone have such words.
+WORD = "        typename CHUNK::word_t word = CHUNK::write_back(u.format, sums.read());\n"
+SUM = "        const typename CHUNK::acc_t sum = sums.read();\n" + WORD.replace("sums.read()", "sum")
+ENDS = "sum < 0 ? -(1 << (8 * u.bytes[OUTPUT] - 1)) : (1 << (8 * u.bytes[OUTPUT] - 1)) - 1"
+SATURATES = SUM + f"        if (u.residual && (sum < 0 ? !(word < 1) : word < 0)) word = {ENDS};\n"
+RELU_OF_SUM = SUM + "        if (u.relu && u.residual && sum < 0) word = 0;\n"
 
 MUTANTS = [
     Mutant("rnd_ties_down", INT, "rounding", "tie_up = Q == AP_RND || (Q", "tie_up = (Q"),
@@ -144,6 +150,8 @@ MUTANTS = [
         "residual[output_place(u, t.m + m, t.r + r", "residual[output_place(u, t.m + m, t.r",
     ),
     Mutant("no_residual", CHUNK, "residual", "if (u.residual && last_n(u, tile))", "if (u.residual && tile.n < 0)"),
+    Mutant("residual_sum_saturates", CHUNK, "saturation", WORD, SATURATES),
+    Mutant("relu_of_residual_sum", CHUNK, "ReLU", WORD, RELU_OF_SUM, also=("saturation",)),
     Mutant("always_relu", CHUNK, "ReLU", "if (u.relu && word < 0)", "if (word < 0)"),
     Mutant("no_relu", CHUNK, "ReLU", "if (u.relu && word < 0)", "if (u.relu && word < -65536)"),
     Mutant("relu_keeps_minus_one", CHUNK, "ReLU", "if (u.relu && word < 0)", "if (u.relu && word < -1)"),

@@ -12,6 +12,7 @@ from integer_cases import small_network
 
 from a3cs_hw import cli, hls_export
 from a3cs_hw.files import UserError
+from a3cs_hw.golden_resnet import resnets
 from a3cs_hw.golden_suite import tiny_network
 from a3cs_hw.simulator import simulate
 from a3cs_hw.template import ORDERS, Chunk, Design
@@ -76,6 +77,16 @@ def test_the_tiny_networks(tmp_path, bits, headers):
     """The exported networks of the golden suite differ from the simulator, with either set of headers."""
     network = tiny_network(bits, f"tiny{bits}")
     compare(network, design_of(network, CHUNKS, bits), frames_of(network, 4), tmp_path, headers)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("headers", ["plain", "ap"])
+def test_a_resnet(tmp_path, headers):
+    """A projection's map is handed to the chunk that adds it too late, or the sum is not written back in the network's modes."""
+    _, network = next(resnets())
+    design = design_of(network, CHUNKS, 5)
+    assert design.chunk_of("g2.b1.projection") != design.chunk_of("g2.b1.conv2")
+    compare(network, design, frames_of(network, 4), tmp_path, headers)
 
 
 @pytest.mark.slow
