@@ -45,11 +45,9 @@ def leaves(kind: type, prefix: tuple[str, ...] = ()) -> list[tuple[tuple[str, ..
     return found
 
 
-def add_arguments(parser: argparse.ArgumentParser, kind: type, skip: tuple[str, ...] = ()) -> None:
-    """A --option for every field of a configuration, its sentence and default as help. `skip`: names handled elsewhere."""
+def add_arguments(parser: argparse.ArgumentParser, kind: type) -> None:
+    """A --option for every field of a configuration, its sentence and default as help."""
     for path, field, hint in leaves(kind):
-        if path[-1] in skip:
-            continue
         arguments: dict[str, Any] = {"default": argparse.SUPPRESS, "dest": ".".join(path), "choices": field.metadata["choices"]}
         if hint is bool:
             arguments |= {"action": argparse.BooleanOptionalAction}

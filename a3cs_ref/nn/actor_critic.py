@@ -22,7 +22,7 @@ class ActorCritic:
     layers: one for each unit, by name. norm: "none", or "bn" (running statistics used as constants).
     """
 
-    def __init__(self, units: Sequence[Unit], norm: str = "none"):
+    def __init__(self, units: Sequence[Unit], norm: str):
         validate(units)
         self.units = list(units)
         self.norm = norm

@@ -20,7 +20,6 @@ from a3cs_ref.autodiff.tensor import Tape, Tensor
 from a3cs_ref.kernels import kernels_for
 from a3cs_ref.kernels.halo import spaced_rows
 
-HEADS = ("logits", "value")
 EPSILON = 1e-5  # added to the variance
 MOMENTUM = 0.05  # weight of a new batch in the running statistics
 
@@ -32,7 +31,7 @@ class Layer:
     fan: the (channels, rows, columns) of the map that an fc flattens, or None.
     """
 
-    def __init__(self, unit: Unit, fan: tuple[int, int, int] | None = None, norm: str = "none"):
+    def __init__(self, unit: Unit, fan: tuple[int, int, int] | None, norm: str):
         self.unit = unit
         self.fan = fan
         shape = memory_shape(unit)
@@ -69,7 +68,7 @@ class Layer:
         shift = multiply(s, Tensor(-self.statistics["mu"].astype(w.data.dtype)))
         return multiply(w, s), add(beta, shift)
 
-    def update_statistics(self, x: np.ndarray, momentum: float = MOMENTUM) -> None:
+    def update_statistics(self, x: np.ndarray, momentum: float) -> None:
         """Move mu and v towards mean and variance of x * w over a batch (x: the layer's input, NHWC)."""
         if not self.statistics:
             return

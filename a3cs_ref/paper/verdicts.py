@@ -168,19 +168,17 @@ def compare(
     return conclude(f"{x.label} {'not above' if rule.absent else 'over'} {y.label}", games, rule)
 
 
-def ratio(
-    rows: Sequence[Row], x: Side, y: Side, bound: float = 1.0, paper: Callable[[str], str] = lambda game: "",
-) -> Comparison:  # fmt: skip
-    """The figure of X over the figure of Y, seed by seed, and its mean."""
+def ratio(rows: Sequence[Row], x: Side, y: Side) -> Comparison:
+    """The figure of X over the figure of Y, seed by seed, and whether its mean is above 1."""
     games = []
     for game in _games(rows, x, y):
         theirs, figures = [*x.of(rows, game), *y.of(rows, game)], [side.figures(rows, game) for side in (x, y)]
         seeds = sorted(figures[0].keys() & figures[1].keys())
         why = _unlike(theirs) or ("" if seeds else "no seed has both")
-        printed = {"x": _cell(rows, x, game), "y": _cell(rows, y, game), "paper": paper(game), "scale": _scale(theirs)}
+        printed = {"x": _cell(rows, x, game), "y": _cell(rows, y, game), "scale": _scale(theirs)}
         sample = None if why else [figures[0][seed] / figures[1][seed] for seed in seeds]
         games.append(Measured(game, sample, why, printed))
-    return conclude(f"{x.label} over {y.label}", games, Rule(mean, bound, "x"))
+    return conclude(f"{x.label} over {y.label}", games, Rule(mean, 1.0, "x"))
 
 
 def ratio_to_quoted(

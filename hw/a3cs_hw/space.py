@@ -54,11 +54,6 @@ class Parameter:
     field: str
     chunk: int | None
 
-    @property
-    def is_slot(self) -> bool:
-        """True for the allocation of a slot to a chunk."""
-        return self.chunk is None
-
 
 @dataclass(frozen=True)
 class Space:

@@ -38,11 +38,11 @@ class Table:
         return all(row[column][:1].isdigit() or row[column] == "-" for row in self.rows)
 
 
-def number(value: float | None, digits: int = 3) -> str:
-    """A number with so many significant digits at least, commas for thousands; "-" for none."""
+def number(value: float | None) -> str:
+    """A number with three significant digits at least, commas for thousands; "-" for none."""
     if value is None:
         return "-"
-    decimals = max(0, digits - len(str(int(abs(value)))))
+    decimals = max(0, 3 - len(str(int(abs(value)))))
     return f"{value:,.{decimals}f}"
 
 
