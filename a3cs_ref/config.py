@@ -11,6 +11,7 @@ import dataclasses
 import math
 import types
 import typing
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from a3cs_hw.files import UserError
@@ -70,8 +71,15 @@ def from_arguments(kind: type[Config], arguments: argparse.Namespace, base: Conf
             value = getattr(arguments, name)
             if complaint := _complaint(value, field):
                 raise UserError(f"--{path[-1].replace('_', '-')} {value} {complaint}")
-            config = _replaced(config, path, value)
+            config = replaced(config, path, value)
     return config
+
+
+def replaced(config: Any, path: Sequence[str], value: Any) -> Any:
+    """The configuration with another value in one field, named by its path (see `leaves`)."""
+    if len(path) > 1:
+        value = replaced(getattr(config, path[0]), path[1:], value)
+    return dataclasses.replace(config, **{path[0]: value})
 
 
 def to_dict(config: Any) -> dict[str, Any]:
@@ -145,9 +153,3 @@ def _kinds(hint: Any) -> tuple[type, ...]:
 def _plain(hint: Any) -> type:
     """The type in which the command line gives a value: the first of a union, as in `T | None`."""
     return _kinds(hint)[0]
-
-
-def _replaced(config: Any, path: tuple[str, ...], value: Any) -> Any:
-    if len(path) > 1:
-        value = _replaced(getattr(config, path[0]), path[1:], value)
-    return dataclasses.replace(config, **{path[0]: value})

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
-from a3cs_ref.config import Config, leaves
+from a3cs_ref.config import Config, leaves, replaced
 
 SHORT_STEPS = 1_000_000  # below this, `auto` is `short`
 
@@ -31,11 +30,5 @@ def apply_preset(config: Config, name: str) -> Config:
     known = {".".join(path) for path, _, _ in leaves(type(config))}
     for dotted, value in PRESETS[name].items():
         if dotted in known:
-            config = _with(config, dotted.split("."), value)
+            config = replaced(config, dotted.split("."), value)
     return config
-
-
-def _with(config: Any, path: list[str], value: Any) -> Any:
-    if len(path) > 1:
-        value = _with(getattr(config, path[0]), path[1:], value)
-    return dataclasses.replace(config, **{path[0]: value})
