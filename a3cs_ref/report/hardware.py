@@ -12,7 +12,7 @@ from a3cs_hw.resources import problems
 from a3cs_hw.template import Design
 from a3cs_hw.workload import network_bits
 from a3cs_ref.report.page import Album, Html, Section, details, element, figures_table, joined, note, section, table, warning
-from a3cs_ref.report.run import Run, cost_from_document, covers
+from a3cs_ref.report.run import AGREEMENT, Run, cost_from_document, covers
 
 SIMULATED = "Simulated by the accelerator model: no board was run."
 COMPARED = (
@@ -23,14 +23,6 @@ EXPLAINED = (
     "A vector is one unit of the integer network on some frames. The SHA-256 of every file was verified, and every word of every "
     "vector recomputed, when this page was written."
 )
-AGREEMENT = {
-    "frames": "real frames compared",
-    "greedy": "same greedy action",
-    "max_delta_logit": "max |delta logit|",
-    "max_delta_value": "max |delta value|",
-    "saturations": "saturated words",
-    "accumulator_overflows": "accumulator overflows",
-}
 OTHERS = {  # designs in derive.json: what they are, and what it means when there is none
     "random_search": ("random search, same budget", "found none that fits the board"),
     "argmax_phi": ("argmax phi", "does not fit the board"),

@@ -38,9 +38,16 @@ from a3cs_ref.nn.cells import CELLS, OPERATORS
 Row = dict[str, Any]
 LARGEST = 1e300  # of a number that can be drawn
 KINDS = ("train", "cosearch")
-AGREEMENT = ("frames", "greedy", "max_delta_logit", "max_delta_value", "saturations", "accumulator_overflows")
 DERIVED = ("a3cs-derived", 1)
 COST = ("a3cs-cost", 1)
+AGREEMENT = {  # of an integer network with its float agent: field of its file, and what a reader calls it
+    "frames": "real frames compared",
+    "greedy": "same greedy action",
+    "max_delta_logit": "max |delta logit|",
+    "max_delta_value": "max |delta value|",
+    "saturations": "saturated words",
+    "accumulator_overflows": "accumulator overflows",
+}
 
 
 @dataclass(frozen=True)
