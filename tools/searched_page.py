@@ -17,6 +17,7 @@ from a3cs_hw.workload import load_workload
 from a3cs_ref.checkpoint import RunFolder, load_checkpoint
 from a3cs_ref.nn.build import network_units
 from a3cs_ref.paper.execute import training_seconds
+from a3cs_ref.paper.names import NET_TITLES
 from a3cs_ref.paper.statistics import mean_interval
 from ship import DATA
 
@@ -32,7 +33,6 @@ the weights of the fc that they share are 61,952 cycles, and an inverted residua
 convolution moves those of one. So the floors differ by 2 %, less than what searches leave above them. 8-bit weights of that fc
 fit the board, and the search begins from a design that keeps them there ([search.md](search.md)): then the agent's third counts.
 """
-NAMES = {"searched": "searched agent", "resnet14": "ResNet-14"}
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def curves(options: argparse.Namespace) -> Figure:
             rows = [row for row in RunFolder(run).rows() if "test_score" in row]
             points += [((before + row["step"]) / 1e3, row["test_score"]) for row in rows]
             before += config_of(run)["steps"]
-        panel.plot(*zip(*points, strict=True), color=colour, marker="o", markersize=3, label=NAMES[key])
+        panel.plot(*zip(*points, strict=True), color=colour, marker="o", markersize=3, label=NET_TITLES[key])
     panel.set_xlabel("agent steps, thousands")
     panel.set_ylabel("test score, mean of 30 games")
     panel.set_xlim(left=0)
@@ -141,7 +141,7 @@ def design_table(rows: Sequence[Built]) -> list[str]:
     ]
     for row in rows:
         cells = (
-            row.bits, memory(row.ideal), NAMES[row.net], row.accelerator, f"{row.fps:,.0f}", f"{row.closed_loop:,.0f}",
+            row.bits, memory(row.ideal), NET_TITLES[row.net], row.accelerator, f"{row.fps:,.0f}", f"{row.closed_loop:,.0f}",
             f"{row.epoch:,}", f"{row.epoch / row.floor:.2f}", f"{row.epoch / row.least:.2f}", row.dsp, row.bram18,
         )  # fmt: skip
         lines.append(f"| {' | '.join(map(str, cells))} |")

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from a3cs_ref.paper import quoted
-from a3cs_ref.paper.names import ARTEFACTS, NETS, SCHEMES, game_title, games_of, select, teacher_title
+from a3cs_ref.paper.names import ARTEFACT_TITLES, NET_TITLES, SCHEME_TITLES, game_title, games_of, select, teacher_title
 from a3cs_ref.paper.parts import Part, part_of, shortest
 from a3cs_ref.paper.plan import DEEP, parts_of
 from a3cs_ref.paper.rows import Row
@@ -34,7 +34,7 @@ def caption(artefact: str, header: Mapping[str, Any], rows: list[Row]) -> str:
 
 def figure_page(artefact: str, header: Mapping[str, Any], rows: list[Row], picture: str) -> str:
     """The page of a figure as Markdown. picture: the file name of its PNG, beside the page."""
-    numeral, what = ARTEFACTS[artefact]
+    numeral, what = ARTEFACT_TITLES[artefact]
     return f"# {numeral}: {what}\n\n![{numeral}: {what}]({picture})\n\n{caption(artefact, header, rows)}"
 
 
@@ -46,7 +46,7 @@ def _runs(game: str, rows: list[Row]) -> list[str]:
     """What was run on a game: steps, seeds, episodes and teacher, with the nets or schemes named where they differ."""
     runs: dict[tuple[int, int, str], list[Row]] = {}
     for row in _learned(select(rows, game=game)):
-        name = NETS.get(row["net"], row["net"]) if row["row"] == "training" else SCHEMES[row["scheme"]]
+        name = NET_TITLES.get(row["net"], row["net"]) if row["row"] == "training" else SCHEME_TITLES[row["scheme"]]
         runs.setdefault((row["steps"], row["episodes"], name), []).append(row)
     groups: dict[tuple[int, int, tuple[int, ...]], list[str]] = {}
     for (steps, episodes, name), those in runs.items():
@@ -85,7 +85,7 @@ def _unlike_the_paper(rows: list[Row]) -> str:
         differences.append(f"not {quoted.EPISODES} episodes an evaluation")
     if any("resnet20" not in teacher.lower().replace("-", "") for teacher in teachers):
         differences.append(f"the teacher ({', '.join(teachers)}; the paper's is {quoted.TEACHER})")
-    if deep := sorted(NETS[net] for net in {row.get("net") for row in learned} & DEEP):
+    if deep := sorted(NET_TITLES[net] for net in {row.get("net") for row in learned} & DEEP):
         differences.append(f"{', '.join(deep)} with RMSProp's corrected form, not the default (docs/algorithm.md)")
     if any(row["steps"] < SHORT_STEPS for row in learned):
         settings = ", ".join(f"{name.split('.')[-1]} = {value:g}" for name, value in PRESETS["short"].items())
@@ -116,7 +116,7 @@ def _hardware(rows: list[Row]) -> list[str]:
 
 
 def _quoted(artefact: str) -> str:
-    numeral, _ = ARTEFACTS[artefact]
+    numeral, _ = ARTEFACT_TITLES[artefact]
     if artefact.startswith("figure"):
         return f"The paper's {numeral} is a picture without figures: nothing of it is quoted."
     fa3c = "; FA3C's as its own paper reports them" if artefact == "table3" else ""

@@ -15,9 +15,9 @@ from a3cs_hw.units import count_macs
 from a3cs_ref.nn.build import network_units
 from a3cs_ref.nn.cells import CELLS, OPERATORS
 from a3cs_ref.paper import quoted
-from a3cs_ref.paper.names import ARMS, NETS, printed
+from a3cs_ref.paper.names import ARM_TITLES, NET_TITLES, printed
 from a3cs_ref.paper.page import page
-from a3cs_ref.paper.rows import ARTEFACTS, Row, place, read_rows
+from a3cs_ref.paper.rows import ROW_KINDS, Row, place, read_rows
 from a3cs_ref.paper.verdicts import (
     FAILS,
     HOLDS,
@@ -73,7 +73,7 @@ class Results:
             raise UserError(f"{folder}: no folder of results; name one that `a3cs paper` has written")
         self.headers: dict[str, dict[str, Any]] = {}
         self.found: dict[str, list[Row]] = {}
-        for artefact in ARTEFACTS:
+        for artefact in ROW_KINDS:
             path = folder / f"{artefact}.jsonl"
             if path.exists():
                 self.headers[artefact], self.found[artefact] = read_rows(path, artefact)
@@ -97,7 +97,7 @@ def claims_page(folder: Path, drawn: Mapping[str, str] | None = None) -> str:
 
 def trained(net: str, arm: str, label: str = "") -> Side:
     """Training runs: the highest score of a run, as Table I has it and as we read Tables II and III."""
-    return Side(label or NETS[net], {"row": "training", "net": net, "arm": arm}, lambda row: row["highest"])
+    return Side(label or NET_TITLES[net], {"row": "training", "net": net, "arm": arm}, lambda row: row["highest"])
 
 
 def searching(scheme: str, label: str = "", point: Callable[[Row], float | None] = lambda row: row["final"]) -> Side:
@@ -108,7 +108,7 @@ def searching(scheme: str, label: str = "", point: Callable[[Row], float | None]
 def design(agent: str, accelerator: str, memory: str, fps: str = "throughput_fps", label: str = "") -> Side:
     """Designs: frames a second of an agent on an accelerator."""
     fields = {"row": "hardware", "agent": agent, "accelerator": accelerator, "memory": memory}
-    return Side(label or NETS[agent], fields, lambda row: row.get(fps))
+    return Side(label or NET_TITLES[agent], fields, lambda row: row.get(fps))
 
 
 # Sec. IV and V-A: counts -------------------------------------------------------------------------------------------------
@@ -210,7 +210,7 @@ def sizes(results: Results, x: str, y: str) -> Comparison:
 def in_table1(pairs: Iterable[tuple[str, str]]) -> str:
     """On how many games of Table I each first network is above the second."""
     games = quoted.TABLE1.values()
-    wins = [f"{NETS[x]} above {NETS[y]} on {sum(game[x] > game[y] for game in games)}" for x, y in pairs]
+    wins = [f"{NET_TITLES[x]} above {NET_TITLES[y]} on {sum(game[x] > game[y] for game in games)}" for x, y in pairs]
     return f"Table I, of {len(games)} games: {', '.join(wins)}."
 
 
@@ -249,7 +249,7 @@ def arms(results: Results, net: str, x: str, y: str) -> Comparison:
         scores = quoted.TABLE2.get(game)
         return f"{printed(scores[net][x])} against {printed(scores[net][y])}" if scores else ""
 
-    over, under = (trained(net, arm, f"{NETS[net]}, {ARMS[arm]}") for arm in (x, y))
+    over, under = (trained(net, arm, f"{NET_TITLES[net]}, {ARM_TITLES[arm]}") for arm in (x, y))
     return compare(results.rows("table2"), over, under, paper=paper)
 
 
@@ -257,7 +257,7 @@ def in_table2(pairs: Iterable[tuple[str, str]]) -> str:
     """On how many games of Table II each first arm is above the second."""
     games = quoted.TABLE2.values()
     wins = [
-        f"{ARMS[x]} above {ARMS[y]} on {sum(game[net][x] > game[net][y] for game in games)} with {NETS[net]}"
+        f"{ARM_TITLES[x]} above {ARM_TITLES[y]} on {sum(game[net][x] > game[net][y] for game in games)} with {NET_TITLES[net]}"
         for net in ("vanilla", "resnet14") for x, y in pairs
     ]  # fmt: skip
     return f"Table II, of {len(games)} games: {', '.join(wins)}."

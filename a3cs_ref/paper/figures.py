@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from a3cs_hw.draw import COLOURS, INK, MARKERS, new_figure, style
 from a3cs_hw.files import UserError
 from a3cs_ref.paper import quoted
-from a3cs_ref.paper.names import ARTEFACTS, NETS, SCHEMES, game_title, games_of, select
+from a3cs_ref.paper.names import ARTEFACT_TITLES, NET_TITLES, SCHEME_TITLES, game_title, games_of, select
 from a3cs_ref.paper.rows import Row
-from a3cs_ref.paper.statistics import mean_interval
+from a3cs_ref.paper.statistics import FEWEST, mean_interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,13 +23,12 @@ Legend = dict[str, Any]  # label -> handle: each label once, whatever the number
 ACROSS = 4  # panels in a row
 PANEL, TALL, LETTERS = 3.2, 2.5, 14  # inches: a panel's width and height; letters of the title an inch
 LINE = ("row", "game", "net", "arm", "scheme", "agent")  # what tells a line or mark from others, where a row has it
-MANY = 3  # seeds from which a mean and its interval are drawn
 LONG, SHORT = 2_000_000, 10_000  # agent steps from which an axis counts millions; below which it counts them one by one
 WIDE = 8.0  # an FPS axis that spans more than this factor is logarithmic
 NARROW = 0.2  # a score axis spans at least this share of its largest score
 POINTS = 8  # markers along a line, about
 SHADE, EDGE = 0.1, 0.5  # opacity of an interval's shade and of its edges: five of them overlap in figure 1
-NET_LOOKS = dict(zip(quoted.NETS, (0, 1, 2, 3, 5), strict=True))  # of COLOURS: the fifth is a second blue
+NET_LOOKS = dict(zip(quoted.TABLE1_NETS, (0, 1, 2, 3, 5), strict=True))  # of COLOURS: the fifth is a second blue
 SERIES = {  # of figure 3: (agent, accelerator) -> label
     ("searched", "A3C-S"): "searched agent, its DAS design",
     ("searched", "DNNBuilder"): "searched agent, DNNBuilder",
@@ -58,7 +57,7 @@ def _figure1(header: Mapping[str, Any], rows: list[Row]) -> Figure:
     for game, panel in panels.items():
         for net, look in NET_LOOKS.items():
             curves = [row["curve"] for row in select(rows, game=game, net=net)]
-            _curves(panel, legend, NETS[net], look, [[(step, score) for step, score in curve] for curve in curves])
+            _curves(panel, legend, NET_TITLES[net], look, [[(step, score) for step, score in curve] for curve in curves])
         panel.set_title(game_title(game))
         _step_axis(panel, max(row["steps"] for row in select(rows, game=game)))
         panel.set_ylabel("test score")
@@ -73,7 +72,7 @@ def _figure2(header: Mapping[str, Any], rows: list[Row]) -> Figure:
     figure, axes = new_figure(2 * 3.9, 1.2 + TALL * len(games), len(games), 2, squeeze=False, sharey="row")
     legend: Legend = {}
     for game, (by_steps, by_updates) in zip(games, axes, strict=True):
-        for look, (scheme, label) in enumerate(SCHEMES.items()):
+        for look, (scheme, label) in enumerate(SCHEME_TITLES.items()):
             curves = [row["curve"] for row in select(rows, game=game, scheme=scheme)]
             _curves(by_steps, legend, label, look, [[(step, score) for step, _, score in curve] for curve in curves])
             _curves(by_updates, legend, label, look, [[(update, score) for _, update, score in curve] for curve in curves])
@@ -84,7 +83,7 @@ def _figure2(header: Mapping[str, Any], rows: list[Row]) -> Figure:
         by_updates.tick_params(labelleft=True)
         for panel in (by_steps, by_updates):
             panel.set_title(game_title(game))
-        absent = [label for scheme, label in SCHEMES.items() if not select(rows, game=game, scheme=scheme)]
+        absent = [label for scheme, label in SCHEME_TITLES.items() if not select(rows, game=game, scheme=scheme)]
         by_updates.set_title(f"not run: {', '.join(absent)}" if absent else "", loc="right", size=7)
         by_steps.set_ylabel("test score, argmax path")
     _frame(figure, legend, "figure2", header, rows)
@@ -144,7 +143,7 @@ def _curves(panel: Axes, legend: Legend, label: str, look: int, runs: list[list[
     """From three runs on their mean where all were evaluated, its interval shaded; otherwise each run, thin."""
     colour, marker = COLOURS[look], MARKERS[look]
     lines, width = [tuple(zip(*run, strict=True)) for run in runs], 0.8
-    shared = sorted(set.intersection(*({x for x, _ in run} for run in runs))) if len(runs) >= MANY else []
+    shared = sorted(set.intersection(*({x for x, _ in run} for run in runs))) if len(runs) >= FEWEST else []
     if shared:
         scores = [dict(run) for run in runs]
         means, intervals = zip(*(mean_interval([run[x] for run in scores]) for x in shared), strict=True)
@@ -162,7 +161,7 @@ def _curves(panel: Axes, legend: Legend, label: str, look: int, runs: list[list[
 def _marks(panel: Axes, look: int, speeds: Mapping[int, float], scores: Mapping[int, float], filled: bool) -> list[float]:
     """(FPS, score) of an agent on an accelerator, both by seed: the mean with error bars, or a mark a seed. The FPS drawn."""
     bars: dict[str, Any] = {}
-    if max(len(speeds), len(scores)) >= MANY:
+    if max(len(speeds), len(scores)) >= FEWEST:
         (x, across), (y, along) = mean_interval(list(speeds.values())), mean_interval(list(scores.values()))
         places = [(x, y)]
         bars |= {"xerr": _reach(x, across)} if across else {}
@@ -250,7 +249,7 @@ def _score_axis(panel: Axes, scored: bool) -> None:
 
 def _frame(figure: Figure, legend: Legend, artefact: str, header: Mapping[str, Any], rows: list[Row]) -> None:
     """The title above, which says the scale, and the legend below all panels."""
-    numeral, what = ARTEFACTS[artefact]
+    numeral, what = ARTEFACT_TITLES[artefact]
     letters = int(LETTERS * figure.get_size_inches()[0])
     title = "; ".join([f"{numeral}: {what}. Scale {header['scale']}", *_many(artefact, rows)])
     figure.suptitle(textwrap.fill(title, letters), x=0.01, ha="left", size=9)
@@ -267,13 +266,13 @@ def _many(artefact: str, rows: list[Row]) -> list[str]:
         seeds_of.setdefault(tuple(row.get(name) for name in LINE), set()).add(row["seed"])
     counts = sorted({len(seeds) for seeds in seeds_of.values()})
     alone = f"a {'mark' if artefact == 'figure3' else 'thin line'} for each seed"
-    if counts and counts[-1] >= MANY:
-        averaged = [count for count in counts if count >= MANY]
+    if counts and counts[-1] >= FEWEST:
+        averaged = [count for count in counts if count >= FEWEST]
         seeds = str(averaged[-1]) if len(averaged) == 1 else f"{averaged[0]} to {averaged[-1]}"
         spread = "bars" if artefact == "figure3" else "shaded"
         words.append(f"mean over {seeds} seeds and its 95\u00a0% interval ({spread})")
-    if counts and counts[0] < MANY:
-        words.append(alone if counts[-1] < MANY else f"{alone} where there are fewer than {MANY}")
+    if counts and counts[0] < FEWEST:
+        words.append(alone if counts[-1] < FEWEST else f"{alone} where there are fewer than {FEWEST}")
     return words
 
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from a3cs_ref.paper import quoted
 from a3cs_ref.paper.rows import Row
+from a3cs_ref.paper.statistics import Estimate
 from a3cs_ref.rl.games import GAMES
 
-ARTEFACTS = {
+ARTEFACT_TITLES = {
     "table1": ("Table I", "test scores of five networks"),
     "table2": ("Table II", "test scores without distillation, with policy distillation only, with AC-distillation"),
     "table3": ("Table III", "test scores / FPS of the searched agents on their accelerators, beside FA3C"),
@@ -18,7 +19,7 @@ ARTEFACTS = {
     "figure2": ("Figure 2", "test score while searching, of the argmax path"),
     "figure3": ("Figure 3", "test score against FPS"),
 }
-NETS = {
+NET_TITLES = {
     "vanilla": "Vanilla",
     "vanilla2": "Vanilla, two streams",
     "resnet14": "ResNet-14",
@@ -28,8 +29,8 @@ NETS = {
     "searched": "searched agent",
     "random": "random agent of equal MACs",
 }
-ARMS = {"none": "no distillation", "policy": "policy distillation only", "ac": "AC-distillation"}
-SCHEMES = {"direct": "direct NAS", "bi-level": "A3C-S: bi-level", "one-level": "A3C-S: one-level"}
+ARM_TITLES = {"none": "no distillation", "policy": "policy distillation only", "ac": "AC-distillation"}
+SCHEME_TITLES = {"direct": "direct NAS", "bi-level": "A3C-S: bi-level", "one-level": "A3C-S: one-level"}
 
 
 def game_title(game: str) -> str:
@@ -47,7 +48,7 @@ def games_of(artefact: str, rows: Iterable[Row]) -> list[str]:
 
 def teacher_title(teacher: str) -> str:
     """The teacher of a row, with its network's name: "the shipped vanilla" is the shipped Vanilla."""
-    return re.sub(r"\b(vanilla|resnet\d+)\b", lambda net: NETS.get(net[0], net[0]), teacher)
+    return re.sub(r"\b(vanilla|resnet\d+)\b", lambda net: NET_TITLES.get(net[0], net[0]), teacher)
 
 
 def select(rows: Iterable[Row], **fields: Any) -> list[Row]:
@@ -59,6 +60,12 @@ def number(value: float) -> str:
     """A measured figure: no decimals from 1,000 on, one from 10 on, otherwise two."""
     digits = 0 if abs(value) >= 1000 else 1 if abs(value) >= 10 else 2
     return f"{round(value, digits) + 0.0:,.{digits}f}"  # + 0.0: no negative zero
+
+
+def estimate(found: Estimate) -> str:
+    """A measured figure, and from three runs on its interval in brackets."""
+    value = number(found.value)
+    return value if found.interval is None else f"{value} [{', '.join(map(number, found.interval))}]"
 
 
 def printed(value: float) -> str:

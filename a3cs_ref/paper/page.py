@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from a3cs_ref.paper.names import ARTEFACTS, game_title
+from a3cs_ref.paper.markdown import table
+from a3cs_ref.paper.names import ARTEFACT_TITLES, game_title
 from a3cs_ref.paper.quoted import STEPS
 from a3cs_ref.paper.rows import Row
 from a3cs_ref.paper.statistics import FEWEST, RESAMPLES
@@ -47,13 +48,6 @@ def page(
     return "\n\n".join(parts) + "\n"
 
 
-def table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """A Markdown table; a bar or a line break in a cell does not end it."""
-    cells = [[cell.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ") for cell in line] for line in (heads, *lines)]
-    text = ["| " + " | ".join(line) + " |" for line in cells]
-    return "\n".join([text[0], "|---" * len(heads) + "|", *text[1:]])
-
-
 def _measured(headers: Mapping[str, Mapping[str, Any]]) -> str:
     """Which files the page is made of, and at which scale they were run."""
     by_scale: dict[str, list[str]] = {}
@@ -65,8 +59,8 @@ def _measured(headers: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _links(drawn: Mapping[str, str]) -> list[str]:
     """Where the tables and figures are, if there are any."""
-    names = [name for name in ARTEFACTS if name in drawn]
-    lines = [f"- [{ARTEFACTS[name][0]}]({drawn[name]}): {ARTEFACTS[name][1]}" for name in names]
+    names = [name for name in ARTEFACT_TITLES if name in drawn]
+    lines = [f"- [{ARTEFACT_TITLES[name][0]}]({drawn[name]}): {ARTEFACT_TITLES[name][1]}" for name in names]
     return ["\n".join(lines)] if lines else []
 
 

@@ -20,7 +20,7 @@ from a3cs_hw.files import UserError
 from a3cs_ref.config import to_dict
 from a3cs_ref.paper.jobs import Job
 from a3cs_ref.paper.parts import Part, chosen, part_of
-from a3cs_ref.paper.quoted import ARMS, GAMES, NETS
+from a3cs_ref.paper.quoted import ARMS, GAMES, TABLE1_NETS
 from a3cs_ref.paper.scales import SCALES, Scale, Size
 from a3cs_ref.presets import apply_preset
 from a3cs_ref.rl.a2c import TrainConfig
@@ -193,7 +193,7 @@ def _settings(config: TrainConfig) -> TrainConfig:
 
 def sizes(experiment: Experiment) -> list[Entry]:
     """Table I and Fig. 1."""
-    return [experiment.training(net, "none", seed, experiment.size.train) for net in NETS for seed in experiment.seeds]
+    return [experiment.training(net, "none", seed, experiment.size.train) for net in TABLE1_NETS for seed in experiment.seeds]
 
 
 def distillation(experiment: Experiment) -> list[Entry]:

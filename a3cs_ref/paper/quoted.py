@@ -15,10 +15,10 @@ TEACHER = "ResNet-20"  # of every distillation
 FA3C_FPS = 260.0  # on every game of Table III
 FPS_RATIOS = (2.1, 6.1)  # Sec. V-E: "2.1x ~ 6.1x better FPS" than FA3C
 
-NETS = ("vanilla", "resnet14", "resnet20", "resnet38", "resnet74")
+TABLE1_NETS = ("vanilla", "resnet14", "resnet20", "resnet38", "resnet74")
 ARMS = ("none", "policy", "ac")
 
-# Table I, "the test scores of different models on a subset of Atari games": the nets in the order of NETS.
+# Table I, "the test scores of different models on a subset of Atari games": the nets in the order of TABLE1_NETS.
 _TABLE1: dict[str, tuple[float, ...]] = {
     "breakout": (523.7, 776.5, 811, 818.5, 2.2),
     "alien": (1724, 9007, 9323, 8829, 4456),
@@ -63,7 +63,7 @@ _TABLE3: dict[str, tuple[float, ...]] = {
 }
 
 TABLE1: dict[str, dict[str, float]] = {
-    game: dict(zip(NETS, scores, strict=True)) for game, scores in _TABLE1.items()
+    game: dict(zip(TABLE1_NETS, scores, strict=True)) for game, scores in _TABLE1.items()
 }  # game -> net -> score
 TABLE2: dict[str, dict[str, dict[str, float]]] = {
     game: {"vanilla": dict(zip(ARMS, scores[:3], strict=True)), "resnet14": dict(zip(ARMS, scores[3:], strict=True))}

@@ -27,7 +27,7 @@ LARGEST_FILE = 64 << 20  # bytes; every artefact on sixteen games with ten seeds
 LARGEST_NUMBER = 1 << 62
 LONGEST_TEXT = 1000  # characters
 
-ARTEFACTS: dict[str, tuple[str, ...]] = {
+ROW_KINDS: dict[str, tuple[str, ...]] = {
     "table1": ("training",),
     "table2": ("training",),
     "table3": ("training", "hardware"),
@@ -151,8 +151,8 @@ def write_rows(path: Path, header: Mapping[str, Any], rows: Iterable[Row]) -> No
 
 
 def _known(artefact: str, path: Path) -> None:
-    if artefact not in ARTEFACTS:
-        raise UserError(f"{path}: no artefact {artefact!r}; use one of {', '.join(ARTEFACTS)}")
+    if artefact not in ROW_KINDS:
+        raise UserError(f"{path}: no artefact {artefact!r}; use one of {', '.join(ROW_KINDS)}")
 
 
 def _lines(path: Path) -> list[bytes]:
@@ -185,8 +185,8 @@ def _check(artefact: str, rows: list[Row], places: list[str]) -> None:
     """Every row is whole, belongs to the artefact, and is the only one of its place."""
     seen: set[tuple[Any, ...]] = set()
     for row, where in zip(rows, places, strict=True):
-        if (kind := row.get("row")) not in ARTEFACTS[artefact]:
-            raise UserError(f"{where}: kind of row {_shown(kind)}; {artefact} holds {' and '.join(ARTEFACTS[artefact])}")
+        if (kind := row.get("row")) not in ROW_KINDS[artefact]:
+            raise UserError(f"{where}: kind of row {_shown(kind)}; {artefact} holds {' and '.join(ROW_KINDS[artefact])}")
         fields = _fields(row)
         odd = sorted(fields.keys() ^ row.keys())
         if odd:

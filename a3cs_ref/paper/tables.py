@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from a3cs_hw.files import UserError
 from a3cs_ref.paper import quoted
 from a3cs_ref.paper.captions import caption
-from a3cs_ref.paper.names import ARMS, ARTEFACTS, NETS, game_title, games_of, number, printed, select
+from a3cs_ref.paper.markdown import aligned_table
+from a3cs_ref.paper.names import ARM_TITLES, ARTEFACT_TITLES, NET_TITLES, estimate, game_title, games_of, printed, select
 from a3cs_ref.paper.rows import Row
-from a3cs_ref.paper.statistics import mean_interval
+from a3cs_ref.paper.statistics import mean
 
 Section = tuple[str, list[str], list[list[str]]]  # title, column heads, cells
 
 WHOSE = ("paper", "ours: highest / final")
 MEMORIES = {"real": "real memory", "ideal": "ideal memory"}
-AGENTS = {"searched": "searched agent", "resnet14": "ResNet-14"}
+AGENTS = ("searched", "resnet14")
 
 
 def table_text(artefact: str, header: Mapping[str, Any], rows: list[Row]) -> str:
@@ -26,27 +27,27 @@ def table_text(artefact: str, header: Mapping[str, Any], rows: list[Row]) -> str
     """
     if artefact not in TABLES:
         raise UserError(f"'{artefact}' is no table; use one of {', '.join(TABLES)}")
-    numeral, what = ARTEFACTS[artefact]
+    numeral, what = ARTEFACT_TITLES[artefact]
     parts = [f"# {numeral}: {what}\n"]
     for title, heads, lines in TABLES[artefact](rows):
         parts += [f"## {title}\n"] if title else []
-        parts.append(_markdown(heads, lines))
+        parts.append(aligned_table(heads, lines))
     return "\n".join([*parts, caption(artefact, header, rows)])
 
 
 def _table1(rows: list[Row]) -> list[Section]:
-    heads = ["Game", *(f"{NETS[net]}, {whose}" for net in quoted.NETS for whose in WHOSE)]
+    heads = ["Game", *(f"{NET_TITLES[net]}, {whose}" for net in quoted.TABLE1_NETS for whose in WHOSE)]
     lines = []
     for game in _all_games(quoted.TABLE1, "table1", rows):
         cells = [game_title(game)]
-        for net in quoted.NETS:
+        for net in quoted.TABLE1_NETS:
             cells += [_quoted(quoted.TABLE1, game, net), _score(select(rows, row="training", game=game, net=net, arm="none"))]
         lines.append(cells)
     return [("", heads, lines)]
 
 
 def _table2(rows: list[Row]) -> list[Section]:
-    heads = ["Game", *(f"{ARMS[arm]}, {whose}" for arm in quoted.ARMS for whose in WHOSE)]
+    heads = ["Game", *(f"{ARM_TITLES[arm]}, {whose}" for arm in quoted.ARMS for whose in WHOSE)]
     sections = []
     for net in ("vanilla", "resnet14"):
         lines = []
@@ -56,7 +57,7 @@ def _table2(rows: list[Row]) -> list[Section]:
                 ours = select(rows, row="training", game=game, net=net, arm=arm)
                 cells += [_quoted(quoted.TABLE2, game, net, arm), _score(ours)]
             lines.append(cells)
-        sections.append((NETS[net], heads, lines))
+        sections.append((NET_TITLES[net], heads, lines))
     return sections
 
 
@@ -92,14 +93,14 @@ def _designs(rows: list[Row]) -> tuple[list[str], list[list[str]]]:
             resources = [_mean(fitting, "dsp"), _mean(fitting, "bram18"), _mean(designs, "macs")]
             reasons = "; ".join(sorted({row["reason"] for row in designs if row["throughput_fps"] is None}))
             refused = f"{len(designs) - len(fitting)} of {len(designs)}: {reasons}" if reasons else ""
-            names = [game_title(game), AGENTS[agent], accelerator, memory]
+            names = [game_title(game), NET_TITLES[agent], accelerator, memory]
             lines.append([*names, *_speed(fitting), *resources, str(len(designs)), refused])
     return heads, lines
 
 
 def _combinations(rows: list[Row]) -> list[tuple[str, str, str]]:
     """The (agent, accelerator, memory) that occur: the searched agent, A3C-S and real memory first."""
-    order = (list(AGENTS), ["A3C-S", "DNNBuilder"], list(MEMORIES))
+    order = (AGENTS, ["A3C-S", "DNNBuilder"], list(MEMORIES))
     found = {(row["agent"], row["accelerator"], row["memory"]) for row in rows}
     return sorted(found, key=lambda names: [choices.index(name) for choices, name in zip(order, names, strict=True)])
 
@@ -125,7 +126,7 @@ def _score(runs: list[Row]) -> str:
     """Highest / final score and the number of seeds."""
     if not runs:
         return ""
-    highest, final = (estimate([row[field] for row in runs]) for field in ("highest", "final"))
+    highest, final = (estimate(mean([row[field] for row in runs])) for field in ("highest", "final"))
     return f"{highest} / {final} (n = {len(runs)})"
 
 
@@ -135,7 +136,7 @@ def _speed(designs: list[Row]) -> list[str]:
         return ["", "", ""]
     throughput, closed = ([row[field] for row in designs] for field in ("throughput_fps", "closed_loop_fps"))
     floors = [row["throughput_fps"] * row["epoch_cycles"] / row["floor_cycles"] for row in designs]
-    return [estimate(throughput), estimate(closed), estimate(floors)]
+    return [estimate(mean(values)) for values in (throughput, closed, floors)]
 
 
 def _ratio(designs: list[Row], field: str) -> str:
@@ -145,21 +146,6 @@ def _ratio(designs: list[Row], field: str) -> str:
 
 def _mean(rows: list[Row], field: str) -> str:
     return f"{sum(row[field] for row in rows) / len(rows):,.0f}" if rows else ""
-
-
-def estimate(values: Sequence[float]) -> str:
-    """The mean over seeds, and from three seeds on its interval in brackets."""
-    mean, interval = mean_interval(values)
-    return number(mean) if interval is None else f"{number(mean)} [{', '.join(map(number, interval))}]"
-
-
-def _markdown(heads: list[str], lines: list[list[str]]) -> str:
-    """A Markdown table whose columns also line up as plain text."""
-    cells = [[cell.replace("|", "\\|").replace("\n", " ") for cell in line] for line in (heads, *lines)]
-    widths = [max(3, *(len(line[column]) for line in cells)) for column in range(len(heads))]
-    text = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |\n" for line in cells]
-    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|\n"
-    return "".join([text[0], rule, *text[1:]])
 
 
 TABLES: dict[str, Callable[[list[Row]], list[Section]]] = {"table1": _table1, "table2": _table2, "table3": _table3}

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from a3cs_ref.paper.names import games_of, number, select
+from a3cs_ref.paper.names import estimate, games_of, select
 from a3cs_ref.paper.rows import Row
 from a3cs_ref.paper.statistics import FEWEST, Estimate, Improvement, Interval, improvement, interquartile_mean, mean
 
@@ -247,12 +247,7 @@ def _worst(lines: Sequence[Line]) -> tuple[str, list[Line]]:
 
 def summary(values: Sequence[float]) -> str:
     """Mean and interquartile mean of one side's runs, with their intervals."""
-    return f"mean {_estimate(mean(values))}, IQM {_estimate(interquartile_mean(values))}"
-
-
-def _estimate(found: Estimate) -> str:
-    value = number(found.value)
-    return value if found.interval is None else f"{value} [{', '.join(map(number, found.interval))}]"
+    return f"mean {estimate(mean(values))}, IQM {estimate(interquartile_mean(values))}"
 
 
 def _games(rows: Sequence[Row], *sides: Side) -> list[str]:

@@ -14,7 +14,7 @@ from a3cs_ref.paper.expected import RATES, in_words, kind_of, seconds
 from a3cs_ref.paper.jobs import Job, in_order
 from a3cs_ref.paper.parts import chosen, shortest
 from a3cs_ref.paper.plan import PLANS, STUDENTS, Request, parts_of, plan
-from a3cs_ref.paper.quoted import ARMS, NETS
+from a3cs_ref.paper.quoted import ARMS, TABLE1_NETS
 from a3cs_ref.paper.scales import ARTEFACTS, SCALES
 from a3cs_ref.rl.a2c import TrainConfig
 from a3cs_ref.rl.evaluate import evaluation_due
@@ -87,7 +87,7 @@ def plan_or_skip(scale, game):
 def test_deep_networks_learn_with_the_form_that_does_not_diverge():
     """A table would end at ResNet-74, or compare a network that learned with one that had first to recover."""
     forms = {job.config["game"] + job.config["net"]: job.config["optim"]["form"] for job in jobs_of(planned("table1"))}
-    deep = {f"catch{net}": "corrected" if net not in ("vanilla", "resnet14") else "first" for net in NETS}
+    deep = {f"catch{net}": "corrected" if net not in ("vanilla", "resnet14") else "first" for net in TABLE1_NETS}
     assert forms == deep
     teacher = plan(Request(("table2",), "full", ("catch",)))["table2"][-1].job.needs[0]
     assert (teacher.config["net"], teacher.config["optim"]["form"]) == ("resnet20", "corrected")
@@ -99,7 +99,7 @@ def test_what_is_asked_for():
     assert [(entry.row["game"], entry.row["seed"], entry.row["arm"]) for entry in entries] == [
         (game, seed, arm) for game in ("catch", "bricks") for seed in range(3) for arm in ARMS
     ]
-    assert {entry.row["net"] for entry in planned("table1")["table1"]} == set(NETS)
+    assert {entry.row["net"] for entry in planned("table1")["table1"]} == set(TABLE1_NETS)
     assert [entry.row["scheme"] for entry in planned("figure2", seeds=1)["figure2"]] == list(SCHEMES)
     assert set(PLANS) == set(ARTEFACTS)
 
