@@ -237,17 +237,20 @@ def report(arguments: argparse.Namespace) -> int:
 def paper(arguments: argparse.Namespace) -> int:
     """`a3cs paper`."""
     from a3cs_ref.paper import command
+    from a3cs_ref.paper.jobs import Ended
     from a3cs_ref.paper.scales import ARTEFACTS
 
     out, artefacts = Path(arguments.out), ARTEFACTS if arguments.artefact == "all" else (arguments.artefact,)
     page = Path(arguments.page or out / "results.md")
-    finished = True
+    ended = Ended()
     if arguments.rows is not None:
         command.check_redraw(arguments)
     else:
         request = command.request_of(arguments, artefacts)
-        finished = command.run(request, out, arguments.jobs, arguments.scheduler, arguments.resume)
+        ended = command.run(request, out, arguments.jobs, arguments.scheduler, arguments.resume)
     written = command.write(Path(arguments.rows or out), out, artefacts, page)
+    command.check_ended(ended)
+    finished = not ended.interrupted
     document = {"finished": finished, "written": [str(path) for path in written]}
     _answer(arguments, document, "\n".join(("finished" if finished else "interrupted and saved", *map(str, written))))
     return 0 if finished else INTERRUPTED

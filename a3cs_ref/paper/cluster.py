@@ -22,7 +22,7 @@ from typing import Any
 from a3cs_hw.files import UserError
 from a3cs_ref.checkpoint import interruptible
 from a3cs_ref.kernels import choice
-from a3cs_ref.paper.jobs import Job
+from a3cs_ref.paper.jobs import Ended, Job
 from a3cs_ref.paper.pool import POLL, stop
 from a3cs_ref.paper.process import INTERRUPTED, failure, found, start
 from a3cs_ref.paper.show import Show
@@ -35,11 +35,11 @@ SEEN = 60  # seconds until a file that a worker wrote must be seen here; file sy
 LOST = (OSError, asyncio.TimeoutError)  # what Dask raises where a scheduler does not answer
 
 
-def run_there(jobs: Sequence[Job], out: Path, address: str, show: Show) -> bool:
-    """Run the jobs on the workers of the scheduler at `address`. True when all are done, False when interrupted.
+def run_there(jobs: Sequence[Job], out: Path, address: str, show: Show) -> Ended:
+    """Run the jobs on the workers of the scheduler at `address`. When one fails the others go on, but for those that need it.
 
-    What ran has saved then. Workers have this package and see the folder `out` under its path. UserError when the extra is
-    missing, when no scheduler answers or it is lost, and when a job fails; the others save and stop first.
+    When interrupted, what ran has saved. Workers have this package and see the folder `out` under its path. UserError when the
+    extra is missing, and when no scheduler answers or it is lost; what runs saves and stops first.
     """
     out = out.resolve()
     with _connected(address) as client, interruptible() as interrupt:
@@ -51,7 +51,7 @@ def run_there(jobs: Sequence[Job], out: Path, address: str, show: Show) -> bool:
                 command.look()
         finally:
             command.wind_down()
-    return not command.pending
+    return Ended(bool(command.pending), tuple(command.failures), command.left)
 
 
 class _Command:
@@ -61,6 +61,8 @@ class _Command:
         self.client, self.out, self.show = client, out, show
         self.name = f"a3cs-paper-{uuid.uuid4().hex[:12]}"  # of the event that stops its tasks, and of the topic where they report
         self.pending: dict[str, tuple[Job, Any]] = {}
+        self.failures: list[str] = []
+        self.lost: set[str] = set()  # keys of the jobs that failed, and of those that need them
         self.begun: queue.SimpleQueue[str] = queue.SimpleQueue()  # filled by Dask's thread
         client.subscribe_topic(self.name, lambda event: self.begun.put(event[1]))
 
@@ -77,14 +79,23 @@ class _Command:
             say(f"the scheduler has no workers yet; jobs wait for: dask worker {self.client.scheduler.address}")
 
     def look(self) -> None:
-        """Show what has begun and what has ended. UserError for a job that failed."""
+        """Show what has begun and what has ended."""
         begun = [self.begun.get() for _ in range(self.begun.qsize())]  # before what ended: a student begins after its teacher
         for job, future in list(self.pending.values()):
-            if future.done():
-                self._check(job, future)
-                del self.pending[job.key]
-                if job.key not in self.show.running:  # it began and ended since the last look
-                    self.show.began(job)
+            needs = {need.key for need in job.needs}
+            if not future.done() or needs & self.pending.keys():  # Dask ends a job together with the one that it needs and failed
+                continue
+            del self.pending[job.key]
+            if needs & self.lost:
+                self.lost.add(job.key)
+                continue
+            if job.key not in self.show.running:  # it began and ended since the last look
+                self.show.began(job)
+            if why := self._failure(job, future):
+                self.lost.add(job.key)
+                self.failures.append(why)
+                self.show.failed(job)
+            else:
                 self.show.ended(job)
         for key in begun:
             if key in self.show.running:
@@ -93,21 +104,27 @@ class _Command:
                 self.show.began(self.pending[key][0])
         self.show.progress(self.out)
 
-    def _check(self, job: Job, future: Any) -> None:
-        """UserError unless the job was done, and its result can be seen from here."""
+    @property
+    def left(self) -> int:
+        """How many jobs were not run, for they need one that failed."""
+        return len(self.lost) - len(self.failures)
+
+    def _failure(self, job: Job, future: Any) -> str:
+        """Why a job failed, empty if it is done. UserError if its result cannot be seen from here, or the scheduler was lost."""
         if future.status in ("cancelled", "lost"):
             raise UserError("the scheduler was lost; start it and its workers, then run the command again with --resume")
         error = future.exception()
         if isinstance(error, UserError):
-            raise error
+            return str(error)
         if error is not None:
             lines = [line for line in str(error).splitlines() if line.strip()] or ["no message"]
-            raise UserError(f"job {job.label} failed on a worker: {type(error).__name__}: {lines[0]}; see the worker's own log")
+            return f"job {job.label} failed on a worker: {type(error).__name__}: {lines[0]}; see the worker's own log"
         deadline = time.monotonic() + SEEN
         while found(self.out, job) is None:
             if time.monotonic() > deadline:
                 raise UserError(f"job {job.label} is done, but {self.out} has no result of it: workers must see this very folder")
             time.sleep(POLL)
+        return ""
 
     def wind_down(self) -> None:
         """Let what runs save and stop, and forget the rest. Without a scheduler its workers end, and their jobs with them."""
@@ -150,7 +167,7 @@ def work(job: Job, out: str, name: str, environment: dict[str, str], needs: list
             return False
         raise Reschedule  # the machine is going down: the job goes on elsewhere
     if process.returncode != 0:
-        raise failure(Path(out), job, process)
+        raise UserError(failure(Path(out), job, process))
     return True
 
 

@@ -16,7 +16,7 @@ from a3cs_ref.paper.claims import claims_page
 from a3cs_ref.paper.collect import COSTS, check_held, collect, lacking
 from a3cs_ref.paper.expected import RATES, in_words, kind_of, measured, seconds
 from a3cs_ref.paper.figures import draw
-from a3cs_ref.paper.jobs import Job
+from a3cs_ref.paper.jobs import Ended, Job
 from a3cs_ref.paper.plan import Entry, Request, Teacher, plan
 from a3cs_ref.paper.pool import run_here
 from a3cs_ref.paper.process import found
@@ -58,8 +58,8 @@ def adopted(name: str, out: Path) -> Teacher:
     return Teacher(copy, name)
 
 
-def run(request: Request, out: Path, at_once: int | None, scheduler: str | None, resume: bool) -> bool:
-    """Run what the request needs and is not done, and collect the rows. False when it was interrupted.
+def run(request: Request, out: Path, at_once: int | None, scheduler: str | None, resume: bool) -> Ended:
+    """Run what the request needs and is not done, and collect the rows. Says at the end which jobs failed.
 
     UserError when `out` holds results of another scale, or unfinished runs that are not to be resumed.
     """
@@ -77,11 +77,21 @@ def run(request: Request, out: Path, at_once: int | None, scheduler: str | None,
         if scheduler:
             from a3cs_ref.paper.cluster import run_there
 
-            finished = run_there(jobs, out, scheduler, show)
+            ended = run_there(jobs, out, scheduler, show)
         else:
-            finished = run_here(jobs, out, at_once, show)
+            ended = run_here(jobs, out, at_once, show)
+    for line in ended.failures:
+        say(line)
     collect(out, request.scale, entries)
-    return finished
+    return ended
+
+
+def check_ended(ended: Ended) -> None:
+    """UserError where jobs failed and the command came to its end without them."""
+    if ended.failures and not ended.interrupted:
+        failed = f"{len(ended.failures)} {'job' if len(ended.failures) == 1 else 'jobs'} failed, see above"
+        left = f"; not run for want of that: {ended.left}" if ended.left else ""
+        raise UserError(f"{failed}{left}; the others are done and written; --resume tries these again")
 
 
 def check_extras(entries: Mapping[str, Sequence[Entry]]) -> None:

@@ -47,6 +47,18 @@ class Job:
         return f"jobs/{self.key}"
 
 
+@dataclasses.dataclass(frozen=True)
+class Ended:
+    """How the jobs of a command ended: all are done but for these, unless it was interrupted.
+
+    failures: a line for each job that failed: which, why, and where its log is. left: how many were not run, for they need those.
+    """
+
+    interrupted: bool = False
+    failures: tuple[str, ...] = ()
+    left: int = 0
+
+
 def in_order(jobs: Iterable[Job]) -> list[Job]:
     """The jobs and all that they need, each once, every job after those that it needs."""
     ordered: dict[str, Job] = {}

@@ -7,32 +7,33 @@ import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from a3cs_hw.files import UserError
 from a3cs_ref.checkpoint import interruptible
-from a3cs_ref.paper.jobs import Job
+from a3cs_ref.paper.jobs import Ended, Job
 from a3cs_ref.paper.process import failure, found, start
 from a3cs_ref.paper.show import Show
 
 POLL = 0.2  # seconds between looks at the processes
 
 
-def run_here(jobs: Sequence[Job], out: Path, at_once: int, show: Show) -> bool:
-    """Run the jobs, in order, `at_once` at a time. True when all are done, False when interrupted (what ran has saved).
+def run_here(jobs: Sequence[Job], out: Path, at_once: int, show: Show) -> Ended:
+    """Run the jobs, in order, `at_once` at a time. When one fails the others go on, but for those that need it.
 
-    UserError when a job fails; the others save and stop first.
+    When interrupted, what ran has saved. UserError when a job cannot be started; what runs saves and stops first.
     """
     waiting = [job for job in jobs if found(out, job) is None]
     done = {job.key for job in jobs} - {job.key for job in waiting}
     running: dict[subprocess.Popen, Job] = {}
-    failed: UserError | None = None
+    failures: list[str] = []
     with interruptible() as interrupt:
         try:
-            while (waiting or running) and not interrupt.requested and failed is None:
+            while not interrupt.requested:
                 ready = [job for job in waiting if all(need.key in done for need in job.needs)]
                 for job in ready[: at_once - len(running)]:
                     waiting.remove(job)
                     running[start(out, job)] = job
                     show.began(job)
+                if not running:
+                    break
                 time.sleep(POLL)
                 show.progress(out)
                 for process in [process for process in running if process.poll() is not None]:
@@ -41,12 +42,12 @@ def run_here(jobs: Sequence[Job], out: Path, at_once: int, show: Show) -> bool:
                         done.add(job.key)
                         show.ended(job)
                     else:
-                        failed = failure(out, job, process)
+                        failures.append(failure(out, job, process))
+                        show.failed(job)
         finally:
             stop(running)
-    if failed is not None:
-        raise failed
-    return not waiting and not running
+    interrupted = bool(running) or any(all(need.key in done for need in job.needs) for job in waiting)
+    return Ended(interrupted, tuple(failures), 0 if interrupted else len(waiting))
 
 
 def stop(processes: Collection[subprocess.Popen]) -> None:

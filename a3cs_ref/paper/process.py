@@ -58,18 +58,17 @@ def found(out: Path, job: Job) -> dict[str, Any] | None:
     return read_json(path, *RESULT) if path.exists() else None
 
 
-def failure(out: Path, job: Job, process: subprocess.Popen) -> UserError:
+def failure(out: Path, job: Job, process: subprocess.Popen) -> str:
     """Why a job failed, whose process has ended: its last words; else its log's; or the signal, of which neither knows."""
-    again = "run the command again with --resume: it goes on from here"
-    if process.returncode < 0:
-        return UserError(f"job {job.label} was ended by signal {-process.returncode} (9: memory?); {again}")
-    if process.returncode == INTERRUPTED:
-        return UserError(f"job {job.label} was told to stop by somebody else, and has saved; {again}")
     path = out / job.folder / "log.txt"
+    if process.returncode < 0:
+        return f"job {job.label} was ended by signal {-process.returncode} (9: memory?); see {path}"
+    if process.returncode == INTERRUPTED:
+        return f"job {job.label} was told to stop by somebody else, and has saved; see {path}"
     words = process.stdout.read().decode(errors="replace") if process.stdout else ""
     lines = words.split("\n") + (path.read_text(errors="replace").split("\n") if path.exists() and not words else [])
     last = next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
-    return UserError(f"job {job.label} failed: {last[:LAST]}; see {path}, then {again}")
+    return f"job {job.label} failed: {last[:LAST]}; see {path}"
 
 
 def main(key: str) -> int:

@@ -57,14 +57,25 @@ class Show:
             score = row.get("test_score", row.get("argmax_score", row.get("score")))
             self.bars.update(self.tasks[key], completed=row.get("step", 0), row="" if score is None else f"score {score:.4g}")
 
+    def failed(self, job: Job) -> None:
+        """A job has failed."""
+        self._remove(job)
+        say(f"failed   {job.label}")
+
     def ended(self, job: Job) -> None:
         """A job is done."""
-        _, began = self.running.pop(job.key)
+        began = self._remove(job)
         self.done += 1
         if self.bars is not None:
-            self.bars.remove_task(self.tasks.pop(job.key))
             self.bars.update(self.all, completed=self.done)
         say(f"done     {job.label}, {self.done} of {self.total}, {time.monotonic() - began:.0f} s")
+
+    def _remove(self, job: Job) -> float:
+        """Forget a job that no longer runs. When it began."""
+        _, began = self.running.pop(job.key)
+        if self.bars is not None:
+            self.bars.remove_task(self.tasks.pop(job.key))
+        return began
 
 
 def last_row(log: Path) -> dict[str, Any]:

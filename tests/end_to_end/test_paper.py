@@ -241,8 +241,7 @@ def test_full_disk(room, disk, made):
     place = disk(room)
     answer = a3cs(*TABLE, "--jobs", "2", "--out", place / "out")
     assert answer.status == 2 and answer.out == "" and "Traceback" not in answer.err
-    *_, last = answer.err.splitlines()
-    assert last.startswith("error: ") and "No space left" in last and "--resume" in last, answer.err
+    assert answer.err.splitlines()[-1].startswith("error: ") and "No space left" in answer.err and "--resume" in answer.err
     disk(200_000, "remount")
     done(*TABLE, "--jobs", "2", "--out", place / "out", "--resume")
     assert contents(place / "out") == contents(made)
@@ -261,10 +260,23 @@ def refused(said, *words):
 
 
 def test_a_job_that_fails(copy):
-    """A person would not learn which run failed, nor why."""
-    rows = read_rows(copy / "table2.jsonl", "table2")[1]
+    """A person would not learn which runs failed, nor why; the others would be lost with them; or a run be given up for good."""
+    before, rows = contents(copy), read_rows(copy / "table2.jsonl", "table2")[1]
+    write_rows(copy / "table2.jsonl", header("table2", "smoke"), [])
     for row in rows:
         (copy / "jobs" / row["job"] / "result.json").unlink()
-        (copy / "jobs" / row["job"] / "checkpoint.npz").write_bytes(b"damaged")
-    write_rows(copy / "table2.jsonl", header("table2", "smoke"), [])
-    refused("job catch vanilla", *TABLE, "--out", copy, "--resume")
+    checkpoints = {copy / "jobs" / row["job"] / "checkpoint.npz": row["job"] for row in rows[:2]}
+    whole = {path: path.read_bytes() for path in checkpoints}
+    for path in checkpoints:
+        path.write_bytes(b"damaged")
+    answer = a3cs(*TABLE, "--jobs", "1", "--out", copy, "--resume")
+    *_, first, second, last = answer.err.splitlines()
+    assert answer.status == 2 and answer.out == "" and last.startswith("error: 2 jobs failed") and "--resume" in last, answer.err
+    for job in checkpoints.values():
+        (line,) = [line for line in (first, second) if line.endswith(f"see {copy / 'jobs' / job / 'log.txt'}")]
+        assert "seed 0 failed: " in line and "checkpoint.npz" in line, answer.err
+    assert read_rows(copy / "table2.jsonl", "table2")[1] == rows[2:]
+    for path, data in whole.items():
+        path.write_bytes(data)
+    done(*TABLE, "--jobs", "1", "--out", copy, "--resume")
+    assert contents(copy) == before

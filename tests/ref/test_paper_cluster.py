@@ -20,7 +20,7 @@ from a3cs_ref.checkpoint import RunFolder, load_checkpoint
 from a3cs_ref.config import to_dict
 from a3cs_ref.paper import cluster
 from a3cs_ref.paper.cluster import run_there
-from a3cs_ref.paper.jobs import Job, in_order
+from a3cs_ref.paper.jobs import Ended, Job, in_order
 from a3cs_ref.paper.pool import run_here
 from a3cs_ref.paper.process import found
 from a3cs_ref.paper.show import Show
@@ -61,7 +61,7 @@ def workers():
 def here(tmp_path_factory):
     """The folder of the jobs done on this machine, two at a time."""
     out = tmp_path_factory.mktemp("here")
-    assert run_here(JOBS, out, 2, Show(len(JOBS), 0))
+    assert run_here(JOBS, out, 2, Show(len(JOBS), 0)) == Ended()
     return out
 
 
@@ -107,25 +107,25 @@ def at_rest(out, job):
 
 def test_one_at_a_time(here, tmp_path):
     """The number of jobs at a time would show in their results."""
-    assert run_here(JOBS, tmp_path, 1, Show(len(JOBS), 0))
+    assert run_here(JOBS, tmp_path, 1, Show(len(JOBS), 0)) == Ended()
     check_same(JOBS, tmp_path, here)
 
 
 def test_on_a_cluster(workers, here, tmp_path, capsys):
     """Where a job runs would show in its results; a student would not wait for its teacher; what is done would be done again."""
-    assert handed_over(JOBS, tmp_path, workers)
+    assert handed_over(JOBS, tmp_path, workers) == Ended()
     check_same(JOBS, tmp_path, here)
     said = capsys.readouterr().err
     assert [f"{word}{job.label}" in said for word in ("started  ", "done     ") for job in JOBS] == [True] * 6
     assert said.index("done     teacher") < said.index("started  student")
-    assert handed_over(JOBS, tmp_path, workers) and capsys.readouterr().err == ""
+    assert handed_over(JOBS, tmp_path, workers) == Ended() and capsys.readouterr().err == ""
 
 
 def test_a_worker_dies(workers, here, tmp_path, capsys):
     """A lost worker would cost more than what its job did since the last checkpoint, or leave the job's process behind."""
     with ThreadPoolExecutor() as threads:
         killed = threads.submit(kill_worker, workers, tmp_path, LONG)
-        assert handed_over([LONG], tmp_path, workers)
+        assert handed_over([LONG], tmp_path, workers) == Ended()
         rows, first, second, other = killed.result()
     assert second == other != first
     check_same([LONG], tmp_path, here)
@@ -171,21 +171,25 @@ def test_interrupted(workers, tmp_path):
             os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=press).start()
-    assert not handed_over([ENDLESS, *JOBS], tmp_path, workers)
+    assert handed_over([ENDLESS, *JOBS], tmp_path, workers).interrupted
     assert at_rest(tmp_path, ENDLESS) and found(tmp_path, ENDLESS) is None
     last = RunFolder(tmp_path / ENDLESS.folder).rows()[-1]["step"]
     assert 0 < saved(tmp_path, ENDLESS) == last < 6_000_000
 
 
 def test_a_job_fails(workers, tmp_path):
-    """A person would not learn which job failed nor why, or others would run on; a failing job would be tried again and again."""
+    """A person would not learn which job failed nor why, or the others would stop; it would be tried again and again."""
     bad = Job("train", dict(TEACHER.config) | {"net": "resnet15"}, "the bad one")
     after = Job("train", dict(LONG.config) | {"teacher": bad.folder}, "its student", needs=(bad,))
-    with pytest.raises(UserError, match=r"job the bad one failed: .*resnet15.*log\.txt"):
-        handed_over([bad, after, ENDLESS], tmp_path, workers)
+    last = Job("train", dict(LONG.config) | {"teacher": after.folder}, "its student's student", needs=(after,))
+    ended = handed_over([bad, after, last, TEACHER], tmp_path, workers)
+    (line,) = ended.failures
+    assert line.startswith("job the bad one failed: ") and "resnet15" in line
+    assert line.endswith(f"see {tmp_path / bad.folder / 'log.txt'}")
+    assert ended.left == 2 and not ended.interrupted
     assert (tmp_path / bad.folder / "log.txt").read_text().count("resnet15") == 1
-    assert not (tmp_path / after.folder).exists()
-    assert at_rest(tmp_path, ENDLESS) and found(tmp_path, ENDLESS) is None
+    assert not (tmp_path / after.folder).exists() and not (tmp_path / last.folder).exists()
+    assert found(tmp_path, TEACHER) is not None
 
 
 @pytest.mark.parametrize("listens", [False, True], ids=["nobody there", "nobody answers"])

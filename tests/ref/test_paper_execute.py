@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 from run_rows import training, write
 
@@ -10,7 +12,7 @@ from a3cs_hw.units import count_macs
 from a3cs_ref.nn.build import write_agent
 from a3cs_ref.nn.cells import CELLS, OPERATORS, agent_units
 from a3cs_ref.paper import collect, execute, pool, random_agent
-from a3cs_ref.paper.jobs import Job
+from a3cs_ref.paper.jobs import Ended, Job, in_order
 from a3cs_ref.paper.plan import Request, plan
 from a3cs_ref.paper.process import RESULT
 from a3cs_ref.paper.show import Show
@@ -57,14 +59,14 @@ def test_commands_add_rows_in_turns(tmp_path, monkeypatch):
 
 
 class Ending:
-    """A process that ends well when it has been looked at so many times."""
+    """A process that ends when it has been looked at so many times, with this status and these last words."""
 
-    def __init__(self, looks):
-        self.looks, self.returncode = looks, None
+    def __init__(self, looks, status=0, words=""):
+        self.looks, self.status, self.returncode, self.stdout = looks, status, None, io.BytesIO(words.encode())
 
     def poll(self):
         self.looks -= 1
-        self.returncode = 0 if self.looks <= 0 else None
+        self.returncode = self.status if self.looks <= 0 else None
         return self.returncode
 
 
@@ -80,8 +82,31 @@ def test_no_more_jobs_run_at_a_time_than_are_asked_for(tmp_path, monkeypatch):
     monkeypatch.setattr(pool, "start", start)
     monkeypatch.setattr(pool, "POLL", 0)
     jobs = [Job("train", {"name": label}, label) for label in looks]
-    assert pool.run_here(jobs, tmp_path, 2, Show(len(jobs), 0))
+    assert pool.run_here(jobs, tmp_path, 2, Show(len(jobs), 0)) == Ended()
     assert alive == [1, 2, 2, 2]
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_the_others_go_on_when_a_job_fails(at_once, tmp_path, monkeypatch, capsys):
+    """One bad run would end days of others; or what learns from its result would begin without it, or be waited for for ever."""
+    started = []
+
+    def start(out, job):
+        started.append(job.label)
+        return Ending(1, 2, "at first\nno such net\n\n") if job.label == "bad" else Ending(3)
+
+    monkeypatch.setattr(pool, "start", start)
+    monkeypatch.setattr(pool, "POLL", 0)
+    bad, good = (Job("train", {"name": label}, label) for label in ("bad", "good"))
+    student = Job("train", {"name": "student"}, "student", needs=(bad,))
+    heir = Job("train", {"name": "heir"}, "heir", needs=(student, good))
+    jobs = in_order([heir, Job("train", {"name": "last"}, "last", needs=(good,))])
+    ended = pool.run_here(jobs, tmp_path, at_once, Show(len(jobs), 0))
+    log = tmp_path / bad.folder / "log.txt"
+    assert ended == Ended(failures=(f"job bad failed: no such net; see {log}",), left=2)
+    assert started == ["bad", "good", "last"]
+    said = capsys.readouterr().err
+    assert "failed   bad\n" in said and "done     last, 2 of 5" in said
 
 
 def test_the_seconds_of_a_run_are_those_of_all_its_intervals():
