@@ -14,7 +14,7 @@ from a3cs_hw import __version__
 from a3cs_hw.cli import Parser, add_board_argument, add_commands, guarded
 from a3cs_ref import commands
 from a3cs_ref.config import add_arguments
-from a3cs_ref.paper.scales import ARTEFACTS, SCALES
+from a3cs_ref.paper.scales import ARTEFACTS, SCALES, SETTINGS
 from a3cs_ref.presets import PRESETS
 from a3cs_ref.quantize import QuantizeConfig
 from a3cs_ref.rl.a2c import TrainConfig
@@ -163,6 +163,7 @@ def _add_paper(subparsers) -> None:
     paper.add_argument(
         "--scale", choices=SCALES, default="laptop", help="smoke: minutes, learns nothing; laptop; full: the paper's steps"
     )
+    paper.add_argument("--preset", choices=SETTINGS, help="paper: every setting as the paper has it (default: auto, ours)")
     paper.add_argument("--games", nargs="+", metavar="GAME", help="games (default: the scale's: Breakout, or the paper's)")
     paper.add_argument("--seeds", type=int, metavar="N", help="seeds of every run (default: the scale's)")
     paper.add_argument(

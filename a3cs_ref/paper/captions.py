@@ -20,12 +20,13 @@ SPEED = ("table3", "figure3")  # the artefacts with rows of hardware
 
 def caption(artefact: str, header: Mapping[str, Any], rows: list[Row]) -> str:
     """A Markdown list. All that it says of the runs, it reads from the rows."""
-    lines = [f"Scale `{header['scale']}`. An empty cell or a missing line was not run; nothing here is an estimate."]
+    preset = f", preset `{header['preset']}`" if "preset" in header else ""
+    lines = [f"Scale `{header['scale']}`{preset}. An empty cell or a missing line was not run; nothing here is an estimate."]
     if not rows:
         return f"- {lines[0]}\n- No run is done yet.\n"
     lines += [line for game in games_of(artefact, rows) for line in _runs(game, rows)]
     lines.append(_statistics(artefact))
-    lines.append(_unlike_the_paper(rows))
+    lines.append(_unlike_the_paper(header, rows))
     lines += _hardware(rows) if artefact in SPEED else []
     lines.append(_quoted(artefact))
     lines += _origin(artefact, header, rows)
@@ -75,7 +76,7 @@ def _statistics(artefact: str) -> str:
     return f"A line with a shade is the mean over seeds and the {spread}; with fewer, each run is a thin line of its own."
 
 
-def _unlike_the_paper(rows: list[Row]) -> str:
+def _unlike_the_paper(header: Mapping[str, Any], rows: list[Row]) -> str:
     learned = _learned(rows)
     teachers = sorted({teacher_title(row["teacher"]) for row in learned} - {""})
     differences = []
@@ -85,15 +86,23 @@ def _unlike_the_paper(rows: list[Row]) -> str:
         differences.append(f"not {quoted.EPISODES} episodes an evaluation")
     if any("resnet20" not in teacher.lower().replace("-", "") for teacher in teachers):
         differences.append(f"the teacher ({', '.join(teachers)}; the paper's is {quoted.TEACHER})")
+    left = ["what `--preset paper` leaves as it is (docs/algorithm.md)"]
+    differences += left if "preset" in header else _settings_unlike(learned)
+    differences.append("one thread a run")
+    settings = "All settings of a run are in the job.json of its key, field `job` of its row."
+    return f"Unlike the paper: {'; '.join(differences)}. {settings}"
+
+
+def _settings_unlike(learned: list[Row]) -> list[str]:
+    """In which settings runs without the paper's preset differ."""
+    differences = []
     if deep := sorted(NET_TITLES[net] for net in {row.get("net") for row in learned} & DEEP):
         differences.append(f"{', '.join(deep)} with RMSProp's corrected form, not the default (docs/algorithm.md)")
     if any(row["steps"] < SHORT_STEPS for row in learned):
         settings = ", ".join(f"{name.split('.')[-1]} = {value:g}" for name, value in PRESETS["short"].items())
         differences.append(f"runs of less than {SHORT_STEPS:,} agent steps with {settings}")
     differences.append("defaults that deviate (docs/algorithm.md; `--preset paper` has the paper's)")
-    differences.append("one thread a run")
-    settings = "All settings of a run are in the job.json of its key, field `job` of its row."
-    return f"Unlike the paper: {'; '.join(differences)}. {settings}"
+    return differences
 
 
 def _hardware(rows: list[Row]) -> list[str]:
@@ -125,8 +134,9 @@ def _quoted(artefact: str) -> str:
 
 def _origin(artefact: str, header: Mapping[str, Any], rows: list[Row]) -> list[str]:
     """The commands, the commits and the machines."""
+    preset = f" --preset {header['preset']}" if "preset" in header else ""
     commands = [
-        f"`a3cs paper {artefact} --scale {header['scale']} --games {' '.join(games)} --seeds {seeds}{only} --out DIR`"
+        f"`a3cs paper {artefact} --scale {header['scale']}{preset} --games {' '.join(games)} --seeds {seeds}{only} --out DIR`"
         for (seeds, only), games in sorted(_runs_alike(artefact, rows).items())
     ]
     commits, machines = (sorted({row[field] for row in rows}) for field in ("commit", "machine"))

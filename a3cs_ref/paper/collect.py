@@ -14,7 +14,8 @@ from typing import Any
 from a3cs_hw.files import UserError
 from a3cs_ref.paper.expected import kind_of, run_of
 from a3cs_ref.paper.jobs import Job, in_order
-from a3cs_ref.paper.plan import Entry
+from a3cs_ref.paper.names import scale_words
+from a3cs_ref.paper.plan import Entry, Request
 from a3cs_ref.paper.process import alone, found
 from a3cs_ref.paper.rows import PLACE, Row, header, read_rows, write_rows
 
@@ -22,7 +23,7 @@ COSTS = "costs"
 SEVERAL = ("accelerator", "memory")  # a job that compares accelerators fills a row for each
 
 
-def collect(out: Path, scale: str, entries: Mapping[str, Sequence[Entry]]) -> None:
+def collect(out: Path, request: Request, entries: Mapping[str, Sequence[Entry]]) -> None:
     """Write OUT/ARTEFACT.jsonl for every artefact of the plan, and OUT/costs.jsonl, from the jobs that are done.
 
     Two commands that end at a time take turns: neither loses the other's rows.
@@ -30,8 +31,8 @@ def collect(out: Path, scale: str, entries: Mapping[str, Sequence[Entry]]) -> No
     jobs = in_order(entry.job for planned in entries.values() for entry in planned)
     with alone(out):
         for artefact, planned in entries.items():
-            _merge(out / f"{artefact}.jsonl", artefact, scale, [row for entry in planned for row in rows_of(out, entry)])
-        _merge(out / f"{COSTS}.jsonl", COSTS, scale, [row for job in jobs for row in cost_of(out, job)])
+            _merge(out, _header(artefact, request), [row for entry in planned for row in rows_of(out, entry)])
+        _merge(out, _header(COSTS, request), [row for job in jobs for row in cost_of(out, job)])
 
 
 def rows_of(out: Path, entry: Entry) -> list[Row]:
@@ -66,15 +67,16 @@ def lacking(out: Path, entries: Mapping[str, Sequence[Entry]]) -> list[Job]:
     return in_order(missing)
 
 
-def check_held(out: Path, scale: str, entries: Mapping[str, Sequence[Entry]]) -> None:
-    """UserError, before anything runs, if `out` holds results of another scale, or of other settings in the same place."""
+def check_held(out: Path, request: Request, entries: Mapping[str, Sequence[Entry]]) -> None:
+    """UserError, before anything runs, if `out` holds results of another scale or preset, or of others in the same place."""
     for artefact in (*entries, COSTS):
         path = out / f"{artefact}.jsonl"
         if not path.exists():
             continue
         about, held = read_rows(path, artefact)
-        if about["scale"] != scale:
-            raise UserError(f"{path}: holds results of scale {about['scale']}, not {scale}; choose another --out")
+        wanted = _header(artefact, request)
+        if about != wanted:
+            raise UserError(f"{path}: holds results of {scale_words(about)}, not {scale_words(wanted)}; choose another --out")
         jobs = {_place(row): row["job"] for row in held}
         for entry in entries.get(artefact, ()):
             if jobs.get(_place(entry.row), entry.job.key) != entry.job.key:
@@ -86,8 +88,13 @@ def _place(row: Row) -> tuple[Any, ...]:
     return (row["row"], *(row[name] for name in PLACE[row["row"]] if name not in SEVERAL))
 
 
-def _merge(path: Path, artefact: str, scale: str, rows: list[Row]) -> None:
-    """Rows into a file: those that are new, and those that it held of other jobs."""
-    kept = read_rows(path, artefact)[1] if path.exists() else []
+def _header(artefact: str, request: Request) -> dict[str, Any]:
+    return header(artefact, request.scale, request.preset)
+
+
+def _merge(out: Path, head: Mapping[str, Any], rows: list[Row]) -> None:
+    """Rows into their artefact's file: those that are new, and those that it held of other jobs."""
+    path = out / f"{head['artefact']}.jsonl"
+    kept = read_rows(path, head["artefact"])[1] if path.exists() else []
     new = {row["job"] for row in rows}
-    write_rows(path, header(artefact, scale), [row for row in kept if row["job"] not in new] + rows)
+    write_rows(path, head, [row for row in kept if row["job"] not in new] + rows)

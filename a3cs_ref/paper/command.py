@@ -38,12 +38,12 @@ def request_of(arguments: argparse.Namespace, artefacts: tuple[str, ...]) -> Req
         raise UserError("--jobs has no meaning with --scheduler: the cluster's workers say how many jobs run at a time")
     teacher = adopted(arguments.teacher, Path(arguments.out)) if arguments.teacher else None
     games = tuple(arguments.games) if arguments.games else None
-    return Request(artefacts, arguments.scale, games, arguments.seeds, tuple(arguments.only), teacher)
+    return Request(artefacts, arguments.scale, games, arguments.seeds, tuple(arguments.only), teacher, arguments.preset or "auto")
 
 
 def check_redraw(arguments: argparse.Namespace) -> None:
     """UserError for an option of runs beside --from, which runs nothing."""
-    for name in ("games", "seeds", "only", "teacher", "jobs", "scheduler", "resume"):
+    for name in ("games", "seeds", "only", "preset", "teacher", "jobs", "scheduler", "resume"):
         if getattr(arguments, name):
             raise UserError(f"--{name} has no meaning with --from, which draws all that the rows hold; leave it out")
 
@@ -61,12 +61,12 @@ def adopted(name: str, out: Path) -> Teacher:
 def run(request: Request, out: Path, at_once: int | None, scheduler: str | None, resume: bool) -> Ended:
     """Run what the request needs and is not done, and collect the rows. Says at the end which jobs failed.
 
-    UserError when `out` holds results of another scale, or unfinished runs that are not to be resumed.
+    UserError when `out` holds results of another scale or preset, or unfinished runs that are not to be resumed.
     """
     entries = plan(request)
     check_extras(entries)
     check_teacher(request, entries, out)
-    check_held(out, request.scale, entries)
+    check_held(out, request, entries)
     jobs = lacking(out, entries)
     begun = [job for job in jobs if (out / job.folder / "job.json").exists() and found(out, job) is None]
     if begun and not resume:
@@ -82,7 +82,7 @@ def run(request: Request, out: Path, at_once: int | None, scheduler: str | None,
             ended = run_here(jobs, out, at_once, show)
     for line in ended.failures:
         say(line)
-    collect(out, request.scale, entries)
+    collect(out, request, entries)
     return ended
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from a3cs_hw.draw import COLOURS, INK, MARKERS, new_figure, style
 from a3cs_hw.files import UserError
 from a3cs_ref.paper import quoted
-from a3cs_ref.paper.names import ARTEFACT_TITLES, NET_TITLES, SCHEME_TITLES, game_title, games_of, select
+from a3cs_ref.paper.names import ARTEFACT_TITLES, NET_TITLES, SCHEME_TITLES, game_title, games_of, scale_words, select
 from a3cs_ref.paper.rows import Row
 from a3cs_ref.paper.statistics import FEWEST, mean_interval
 
@@ -251,7 +251,7 @@ def _frame(figure: Figure, legend: Legend, artefact: str, header: Mapping[str, A
     """The title above, which says the scale, and the legend below all panels."""
     numeral, what = ARTEFACT_TITLES[artefact]
     letters = int(LETTERS * figure.get_size_inches()[0])
-    title = "; ".join([f"{numeral}: {what}. Scale {header['scale']}", *_many(artefact, rows)])
+    title = "; ".join([f"{numeral}: {what}. {scale_words(header).capitalize()}", *_many(artefact, rows)])
     figure.suptitle(textwrap.fill(title, letters), x=0.01, ha="left", size=9)
     if legend:
         columns = min(len(legend), max(1, letters // (max(map(len, legend)) + 8)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from a3cs_ref.paper import quoted
@@ -49,6 +49,11 @@ def games_of(artefact: str, rows: Iterable[Row]) -> list[str]:
 def teacher_title(teacher: str) -> str:
     """The teacher of a row, with its network's name: "the shipped vanilla" is the shipped Vanilla."""
     return re.sub(r"\b(vanilla|resnet\d+)\b", lambda net: NET_TITLES.get(net[0], net[0]), teacher)
+
+
+def scale_words(header: Mapping[str, Any]) -> str:
+    """The scale of a file of rows, and the preset of its runs where that is not the scale's own."""
+    return f"scale {header['scale']}" + (f", preset {header['preset']}" if "preset" in header else "")
 
 
 def select(rows: Iterable[Row], **fields: Any) -> list[Row]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from a3cs_ref.paper.markdown import table
-from a3cs_ref.paper.names import ARTEFACT_TITLES, game_title
+from a3cs_ref.paper.names import ARTEFACT_TITLES, game_title, scale_words
 from a3cs_ref.paper.quoted import STEPS
 from a3cs_ref.paper.rows import Row
 from a3cs_ref.paper.statistics import FEWEST, RESAMPLES
@@ -52,8 +52,8 @@ def _measured(headers: Mapping[str, Mapping[str, Any]]) -> str:
     """Which files the page is made of, and at which scale they were run."""
     by_scale: dict[str, list[str]] = {}
     for artefact, header in headers.items():
-        by_scale.setdefault(header["scale"], []).append(f"`{artefact}.jsonl`")
-    files = "; ".join(f"scale {scale}: {', '.join(names)}" for scale, names in sorted(by_scale.items()))
+        by_scale.setdefault(scale_words(header), []).append(f"`{artefact}.jsonl`")
+    files = "; ".join(f"{scale}: {', '.join(names)}" for scale, names in sorted(by_scale.items()))
     return f"Written by `a3cs paper` from its rows alone ({files or 'there are none yet'}). What has no row was not run."
 
 

@@ -57,7 +57,10 @@ class Entry:
 
 @dataclass(frozen=True)
 class Request:
-    """What the command line asks for. games, seeds, teacher: None for the scale's own; only: names of parts, () for all."""
+    """What the command line asks for. games, seeds, teacher: None for the scale's own; only: names of parts, () for all.
+
+    preset: "auto", the settings that a run of its length has by default, or "paper".
+    """
 
     artefacts: tuple[str, ...]
     scale: str
@@ -65,6 +68,7 @@ class Request:
     seeds: int | None = None
     only: tuple[str, ...] = ()
     teacher: Teacher | None = None
+    preset: str = "auto"
 
     def __post_init__(self) -> None:
         if self.seeds is not None and self.seeds < 1:
@@ -123,7 +127,7 @@ class Experiment:
             log_every=min(10_000, every), checkpoint_every=min(50_000, every), evaluate_every=every,
             evaluate_episodes=size.episodes,
         )  # fmt: skip
-        config = _settings(config)
+        config = self._settings(config)
         config = dataclasses.replace(config, loss=dataclasses.replace(config.loss, distill=arm))
         needs = (*((agent,) if agent else ()), *(self.teacher.needs if distilled else ()))
         label = f"{self.game} {net}{'' if arm == 'none' else ' ' + arm}, seed {seed}"
@@ -142,7 +146,7 @@ class Experiment:
             self.game, size.search, self.teacher.name if taught else "", seed, scheme, log_every=max(BATCH, every // 10),
             checkpoint_every=min(16_000, every), evaluate_every=every, evaluate_episodes=size.episodes, board=BOARD,
         )  # fmt: skip
-        config = apply_preset(config, "auto")
+        config = apply_preset(config, self.request.preset)
         config = dataclasses.replace(config, loss=dataclasses.replace(config.loss, distill="ac" if taught else "none"))
         document = {"cosearch": to_dict(config), "evaluations": size.designs}
         job = Job("cosearch", document, f"{self.game} {scheme} search, seed {seed}", size.search,
@@ -176,16 +180,16 @@ class Experiment:
             self.game, net, steps, seed=TEACHER_SEED, log_every=min(10_000, steps),
             checkpoint_every=min(50_000, max(BATCH, steps // 10)), evaluate_every=steps, evaluate_episodes=self.size.episodes,
         )  # fmt: skip
-        job = Job("train", to_dict(_settings(config)), f"{self.game} teacher, {net}", steps)
+        job = Job("train", to_dict(self._settings(config)), f"{self.game} teacher, {net}", steps)
         return Teacher(job.folder, f"{net}, {steps:,} agent steps", (job,))
 
-
-def _settings(config: TrainConfig) -> TrainConfig:
-    """The configuration as a run of its length and a network of its depth need it."""
-    config = apply_preset(config, "auto")
-    if config.net in DEEP:
-        config = dataclasses.replace(config, optim=dataclasses.replace(config.optim, form="corrected"))
-    return config
+    def _settings(self, config: TrainConfig) -> TrainConfig:
+        """The configuration as a run of its length and a network of its depth need it, or as the paper has it."""
+        preset = self.request.preset
+        config = apply_preset(config, preset)
+        if preset == "auto" and config.net in DEEP:
+            config = dataclasses.replace(config, optim=dataclasses.replace(config.optim, form="corrected"))
+        return config
 
 
 # The artefacts -------------------------------------------------------------------------------------------------------

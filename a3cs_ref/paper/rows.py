@@ -16,7 +16,7 @@ from typing import Any
 
 from a3cs_hw.files import UserError, check_format, write_bytes
 from a3cs_ref.nn.build import NETS
-from a3cs_ref.paper.scales import SCALES
+from a3cs_ref.paper.scales import SCALES, SETTINGS
 from a3cs_ref.search.config import SCHEMES
 
 Row = dict[str, Any]
@@ -111,9 +111,10 @@ PLACE = {
 }  # what tells two rows of a kind apart, and their order
 
 
-def header(artefact: str, scale: str) -> dict[str, Any]:
-    """The first line of an artefact's file."""
-    return {"format": FORMAT[0], "version": FORMAT[1], "artefact": artefact, "scale": scale}
+def header(artefact: str, scale: str, preset: str = "auto") -> dict[str, Any]:
+    """The first line of an artefact's file. It names the preset of the runs where that is not the scale's own."""
+    named = {} if preset == "auto" else {"preset": preset}
+    return {"format": FORMAT[0], "version": FORMAT[1], "artefact": artefact, "scale": scale} | named
 
 
 def place(row: Row) -> tuple[Any, ...]:
@@ -133,8 +134,10 @@ def read_rows(path: Path, artefact: str) -> tuple[dict[str, Any], list[Row]]:
     check_format(head, *FORMAT, path)
     if head.get("artefact") != artefact:
         raise UserError(f"{path}: holds rows of {_shown(head.get('artefact'))}, not of {artefact}; name the file that does")
-    if head != header(artefact, str(head.get("scale"))) or head["scale"] not in SCALES:
+    if str(head.get("scale")) not in SCALES:
         raise UserError(f"{path} line 1: scale {_shown(head.get('scale'))} is unknown here; use one of {', '.join(SCALES)}")
+    if head not in [header(artefact, head["scale"], preset) for preset in SETTINGS]:
+        raise UserError(f"{path} line 1: a header with other fields than this release knows; run its command again")
     rows = [_parsed(line, f"{path} line {number}") for number, line in enumerate(lines[1:], 2)]
     _check(artefact, rows, [f"{path} line {number}" for number in range(2, len(rows) + 2)])
     return head, rows

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from a3cs_ref.rl.games import GAMES
 
+SETTINGS = ("auto", "paper")  # presets that the runs of a scale may have: ours by their length, or the paper's
 ARTEFACTS = ("table1", "table2", "table3", "figure1", "figure2", "figure3")
 
 

@@ -6,6 +6,7 @@ from run_rows import cost, hardware, search, training, write
 from a3cs_hw.files import UserError
 from a3cs_ref.paper import claims
 from a3cs_ref.paper.claims import CLAIMS, Results, claims_page
+from a3cs_ref.paper.rows import header, write_rows
 from a3cs_ref.paper.verdicts import FAILS, HOLDS, UNSHOWN
 
 pytest.importorskip("scipy")
@@ -281,3 +282,16 @@ def test_a_failed_claim_is_explained(tmp_path):
         write(tmp_path, "table3", [row for seed in range(3) for row in designs("catch", seed, dnnbuilder=fps)])
         section = claims_page(tmp_path).split("DAS designs run the searched agent faster")[-1].split("\n## ")[0]
         assert section.count(claims.MAPS_MOVE) == times
+
+
+def test_runs_with_the_settings_of_the_paper(tmp_path):
+    """The page would say of them what is so of runs with our settings, and not say that they have the paper's."""
+    rows = [row for seed in range(3) for row in schemes("catch", seed, one=FLAT, bi=LOW)]
+    slow = [row for seed in range(3) for row in designs("catch", seed, das=700.0)]
+    for folder, preset in (("ours", "auto"), ("theirs", "paper")):
+        for artefact, those in (("figure2", rows), ("table3", slow)):
+            write_rows(tmp_path / folder / f"{artefact}.jsonl", header(artefact, "laptop", preset), those)
+    ours, theirs = (claims_page(tmp_path / folder) for folder in ("ours", "theirs"))
+    assert "(scale laptop: " in ours and "(scale laptop, preset paper: " in theirs
+    for words in ("another form of RMSProp", "Our explanation"):
+        assert words in ours and words not in theirs

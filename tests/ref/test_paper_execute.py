@@ -54,7 +54,7 @@ def test_commands_add_rows_in_turns(tmp_path, monkeypatch):
         held.append(path.name)
 
     monkeypatch.setattr(collect, "write_rows", write_rows)
-    collect.collect(tmp_path, "smoke", {"table2": []})
+    collect.collect(tmp_path, Request(("table2",), "smoke"), {"table2": []})
     assert held == ["table2.jsonl", "costs.jsonl"]
 
 

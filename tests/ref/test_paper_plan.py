@@ -10,12 +10,13 @@ import pytest
 
 from a3cs_hw.files import UserError
 from a3cs_ref.config import from_dict
-from a3cs_ref.paper.expected import RATES, in_words, kind_of, seconds
+from a3cs_ref.paper.expected import RATES, in_words, kind_of, run_of, seconds
 from a3cs_ref.paper.jobs import Job, in_order
 from a3cs_ref.paper.parts import chosen, shortest
 from a3cs_ref.paper.plan import PLANS, STUDENTS, Request, parts_of, plan
 from a3cs_ref.paper.quoted import ARMS, TABLE1_NETS
 from a3cs_ref.paper.scales import ARTEFACTS, SCALES
+from a3cs_ref.presets import apply_preset
 from a3cs_ref.rl.a2c import TrainConfig
 from a3cs_ref.rl.evaluate import evaluation_due
 from a3cs_ref.search.config import SCHEMES, CoSearchConfig
@@ -91,6 +92,17 @@ def test_deep_networks_learn_with_the_form_that_does_not_diverge():
     assert forms == deep
     teacher = plan(Request(("table2",), "full", ("catch",)))["table2"][-1].job.needs[0]
     assert (teacher.config["net"], teacher.config["optim"]["form"]) == ("resnet20", "corrected")
+
+
+def test_settings_of_the_paper():
+    """A table that says that it has the paper's settings would have ours, or share a run with one that has ours."""
+    ours, theirs = (jobs_of(plan(Request(ARTEFACTS, "smoke", ("catch",), preset=preset))) for preset in ("auto", "paper"))
+    assert not {job.key for job in ours if job.size} & {job.key for job in theirs}
+    assert [job.label for job in ours] == [job.label for job in theirs]
+    for job in theirs:
+        if job.size:
+            config = from_dict(CoSearchConfig if job.kind == "cosearch" else TrainConfig, dict(run_of(job)), "job")
+            assert config == apply_preset(config, "paper"), job.label
 
 
 def test_what_is_asked_for():

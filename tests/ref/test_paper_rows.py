@@ -128,6 +128,7 @@ def test_foreign_files(tmp_path, monkeypatch):
         ({"artefact": []}, "holds rows of [], not of table1"),
         ({"scale": "huge"}, "scale 'huge' is unknown here; use one of smoke, laptop, full"),
         ({"scale": {}}, "scale {} is unknown here"),
+        ({"preset": "fast"}, "line 1: a header with other fields than this release knows"),
     ]:
         path.write_text(json.dumps(header("table1", "laptop") | change) + "\n" + body)
         with pytest.raises(UserError) as error:

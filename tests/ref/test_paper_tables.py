@@ -185,6 +185,14 @@ def test_the_caption_says_who_learned_otherwise():
     assert "corrected form" not in caption("table1", header("table1"), rows[:1])
 
 
+def test_the_caption_names_the_preset_of_the_paper():
+    """A reader would take runs with the paper's settings for runs with ours, and make other ones with the command."""
+    rows = [training("catch", 0, net, steps=20_000) for net in ("vanilla", "resnet38")]
+    text = caption("table1", header("table1") | {"preset": "paper"}, rows)
+    assert text.startswith("- Scale `laptop`, preset `paper`. ") and "--scale laptop --preset paper --games catch" in text
+    assert all(ours not in text for ours in ("corrected form", "beta_2 = 1", "defaults that deviate"))
+
+
 def test_the_caption_names_who_ran_for_how_long_where_it_differs():
     """Two lengths of run in one table would be told as one."""
     rows = [training("catch", 0, "vanilla"), training("catch", 0, "resnet14", steps=800), search("catch", 0, "direct")]
