@@ -13,10 +13,10 @@ import numpy as np
 from a3cs_hw.units import FRAMES, Unit, validate
 from a3cs_ref.autodiff.ops import frames, reshape
 from a3cs_ref.autodiff.tensor import Acting, Tape, Tensor
-from a3cs_ref.nn.layers import Layer
+from a3cs_ref.nn.layers import Layer, Layered
 
 
-class ActorCritic:
+class ActorCritic(Layered):
     """pi(a|s; theta_pi) and V(s; theta_v) of a list of units.
 
     layers: one for each unit, by name. norm: "none", or "bn" (running statistics used as constants).
@@ -50,19 +50,9 @@ class ActorCritic:
         if self.norm == "bn":
             run_layers(self.layers, self._input(frames, None), lambda layer, x: layer.update_statistics(x.data, momentum))
 
-    def parameters(self) -> dict[str, Tensor]:
-        """theta, by name: "stem.w", "stem.b", ..."""
-        return {f"{name}.{part}": p for name, layer in self.layers.items() for part, p in layer.parameters.items()}
-
-    def statistics(self) -> dict[str, np.ndarray]:
-        """Running statistics by name: "stem.mu", "stem.v", ... Empty without normalisation."""
-        return {f"{name}.{part}": s for name, layer in self.layers.items() for part, s in layer.statistics.items()}
-
-    def set_statistics(self, values: Mapping[str, np.ndarray]) -> None:
-        """Put running statistics back, by the names of `statistics`."""
-        for name, value in values.items():
-            layer, part = name.rsplit(".", 1)
-            self.layers[layer].statistics[part] = value.astype(np.float32)  # shipped agents hold float16
+    def named_layers(self) -> Mapping[str, Layer]:
+        """Every layer by its unit's name."""
+        return self.layers
 
 
 def build_layers(units: Sequence[Unit], norm: str) -> dict[str, Layer]:

@@ -34,6 +34,11 @@ class CellShape:
     S: int
 
     @property
+    def R(self) -> int:
+        """Rows, and columns, of the output map."""
+        return (self.H - 1) // self.S + 1
+
+    @property
     def changes_shape(self) -> bool:
         """Whether a residual cannot be added and a skip needs a convolution."""
         return self.S != 1 or self.N != self.M
@@ -46,7 +51,7 @@ def cell_shapes() -> list[CellShape]:
         for position in range(4):
             stride = 2 if group > 0 and position == 0 else 1
             shapes.append(CellShape(f"cell{len(shapes) + 1:02d}", channels, size, size, width, stride))
-            channels, size = width, (size - 1) // stride + 1
+            channels, size = width, shapes[-1].R
     return shapes
 
 

@@ -11,6 +11,7 @@ Acting, learning, the teacher and the export therefore all see the same function
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -103,6 +104,29 @@ class Layer:
                 gain = math.sqrt(2.0)
         w = self.parameters["w"].data
         w[:] = rng.standard_normal(w.shape) * (gain / math.sqrt(unit.taps))
+
+
+class Layered:
+    """What consists of layers: their weights and statistics, each under the layer's name and its own."""
+
+    def named_layers(self) -> Mapping[str, Layer]:
+        """Every layer by its name here."""
+        raise NotImplementedError
+
+    def parameters(self) -> dict[str, Tensor]:
+        """theta, by name: "stem.w", "stem.b", ..., in a supernet also "cell01/ir3e5/cell01.expand.w"."""
+        return {f"{name}.{part}": p for name, layer in self.named_layers().items() for part, p in layer.parameters.items()}
+
+    def statistics(self) -> dict[str, np.ndarray]:
+        """Running statistics by name: "stem.mu", "stem.v", ... Empty without normalisation."""
+        return {f"{name}.{part}": s for name, layer in self.named_layers().items() for part, s in layer.statistics.items()}
+
+    def set_statistics(self, values: Mapping[str, np.ndarray]) -> None:
+        """Put running statistics back, by the names of `statistics`."""
+        layers = self.named_layers()
+        for name, value in values.items():
+            layer, part = name.rsplit(".", 1)
+            layers[layer].statistics[part] = value.astype(np.float32)  # shipped agents hold float16
 
 
 def memory_shape(unit: Unit) -> tuple[int, ...]:

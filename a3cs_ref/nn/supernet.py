@@ -6,7 +6,7 @@ top K compute their outputs from the same A^l, as data without gradient (Eq. 7).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ from a3cs_ref.autodiff.tensor import Acting, Tape, Tensor
 from a3cs_ref.nn.actor_critic import ActorCritic, build_layers, run_layers
 from a3cs_ref.nn.aligned import align_cell
 from a3cs_ref.nn.cells import OPERATORS, agent_units, cell_shapes, operator_units
-from a3cs_ref.nn.layers import Layer
+from a3cs_ref.nn.layers import Layer, Layered
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class PathChoice:
     q: Tensor | None = None
 
 
-class SuperNet:
+class SuperNet(Layered):
     """All 9^12 agents at once, sharing stem, dense layer and heads.
 
     cells[l][operator] maps unit names to layers; an identity skip maps nothing.
@@ -76,27 +76,13 @@ class SuperNet:
             maps[name] = layer(maps[layer.unit.input])
         return maps["logits"], reshape(maps["value"], (-1,))
 
-    def parameters(self) -> dict[str, Tensor]:
-        """theta by name: "stem.w", "cell01/ir3e5/cell01.expand.w", ..., "value.b"."""
-        return {f"{name}.{part}": p for name, layer in self._layers() for part, p in layer.parameters.items()}
-
-    def statistics(self) -> dict[str, np.ndarray]:
-        """Running statistics by name, as parameters."""
-        return {f"{name}.{part}": s for name, layer in self._layers() for part, s in layer.statistics.items()}
-
-    def set_statistics(self, values: Mapping[str, np.ndarray]) -> None:
-        """Put running statistics back, by the names of `statistics`."""
-        layers = dict(self._layers())
-        for name, value in values.items():
-            layer, part = name.rsplit(".", 1)
-            layers[layer].statistics[part] = value.astype(np.float32)
-
-    def _layers(self) -> Iterable[tuple[str, Layer]]:
-        yield from self.stem.items()
+    def named_layers(self) -> Mapping[str, Layer]:
+        """Every layer by its unit's name, in a cell by "cell01/ir3e5/" and its unit's name."""
+        layers = dict(self.stem)
         for cell, operators in zip(self.shapes, self.cells, strict=True):
-            for operator, layers in operators.items():
-                yield from ((f"{cell.name}/{operator}/{name}", layer) for name, layer in layers.items())
-        yield from self.tail.items()
+            for operator, those in operators.items():
+                layers |= {f"{cell.name}/{operator}/{name}": layer for name, layer in those.items()}
+        return layers | self.tail
 
     def agent(self, path: Sequence[int]) -> ActorCritic:
         """The agent of a path as a network of its own that shares this supernet's layers' weights (the same arrays)."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from a3cs_hw.draw import COLOURS, FAINT, INK, MARKERS, new_figure, style
-from a3cs_ref.nn.cells import CELLS, OPERATORS, CellShape, cell_shapes
+from a3cs_ref.nn.cells import CELLS, OPERATORS, cell_shapes
 from a3cs_ref.report.run import Learning
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def draw_alpha(learning: Learning, alpha_from: float) -> Figure:
         panel.set(xlim=(0, steps[-1] / factor), ylim=(0, 1), yticks=(0, 0.5, 1))
         panel.grid(False)
         if cell % 4 == 0:
-            panel.set_ylabel(f"{shape.M} channels, {output_rows(shape)} x {output_rows(shape)}\np", size=8)
+            panel.set_ylabel(f"{shape.M} channels, {shape.R} x {shape.R}\np", size=8)
     for panel in axes[-1]:
         _step_axis(panel, learning)
     figure.legend(handles[::-1], OPERATORS[::-1], loc="outside right center", title="operator")
@@ -173,11 +173,6 @@ def draw_path(operators: Sequence[str], p: Sequence[float], macs: Sequence[int])
     bars.margins(y=0.15)
     bars.grid(False, axis="x")
     return figure
-
-
-def output_rows(shape: CellShape) -> int:
-    """Rows (and columns) of a cell's output map."""
-    return (shape.H - 1) // shape.S + 1
 
 
 def _step_unit(learning: Learning) -> tuple[float, str]:

@@ -91,7 +91,7 @@ def agent_section(run: Run, album: Album) -> Section | None:
     if not operators:
         return None
     cells = cell_shapes()
-    sizes = [figures.output_rows(cell) for cell in cells]
+    sizes = [cell.R for cell in cells]
     macs = [int(operator_macs()[cell, OPERATORS.index(operator)]) for cell, operator in enumerate(operators)]
     origin = "derived from the search" if run.derived else "at the last row of the log"
     caption = (
