@@ -14,6 +14,7 @@ from a3cs_ref.kernels.threads import available
 from a3cs_ref.paper.captions import figure_page
 from a3cs_ref.paper.claims import claims_page
 from a3cs_ref.paper.collect import COSTS, check_held, collect, lacking
+from a3cs_ref.paper.execute import actions_of
 from a3cs_ref.paper.expected import RATES, in_words, kind_of, measured, seconds
 from a3cs_ref.paper.figures import draw
 from a3cs_ref.paper.jobs import Ended, Job
@@ -27,7 +28,6 @@ from a3cs_ref.paper.statistics import FEWEST
 from a3cs_ref.paper.tables import table_text
 from a3cs_ref.progress import say
 from a3cs_ref.rl import sources
-from a3cs_ref.rl.envs import make_env
 
 
 def request_of(arguments: argparse.Namespace, artefacts: tuple[str, ...]) -> Request:
@@ -108,9 +108,7 @@ def check_teacher(request: Request, entries: Mapping[str, Sequence[Entry]], out:
     if request.teacher is None:
         return
     for game in {entry.row["game"]: None for planned in entries.values() for entry in planned}:
-        env = make_env(game, 1, 0)
-        env.close()
-        sources.teacher_for(str(out / request.teacher.name), game, env.num_actions)
+        sources.teacher_for(str(out / request.teacher.name), game, actions_of(game))
 
 
 def announce(jobs: Sequence[Job], out: Path, at_once: int | None) -> None:

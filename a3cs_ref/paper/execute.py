@@ -59,7 +59,7 @@ def cosearch(config: Mapping[str, Any], folder: Path) -> Answer:
 
 def random_agent(config: Mapping[str, Any], folder: Path) -> Answer:
     """A random agent whose MACs differ from another agent's by no more than a share `tolerance`."""
-    actions = _actions(config["game"])
+    actions = actions_of(config["game"])
     wanted = count_macs(_units(config["like"], actions))
     operators = draw_agent(wanted, config["tolerance"], actions, generator(config["seed"], "random agent"))
     macs = count_macs(agent_units(operators, actions))
@@ -71,7 +71,7 @@ def hardware(config: Mapping[str, Any], folder: Path) -> Answer:
     """An agent on the design that DAS finds for it and on DNNBuilder's, with real and with ideal memory."""
     from a3cs_ref.search.compare import ACCELERATORS, Task
 
-    units = _units(config["net"], _actions(config["game"]))
+    units = _units(config["net"], actions_of(config["game"]))
     board, rows = load_board(config["board"]), []
     for ideal in (False, True):
         task = Task(units, default_bits(units), board, config["evaluations"], config["seed"], ideal)
@@ -110,10 +110,11 @@ def _run(learner: loop.Learner, folder: Path) -> bool:
 
 
 def _teacher(config: Any) -> Any:
-    return teacher_for(config.teacher, config.game, _actions(config.game))
+    return teacher_for(config.teacher, config.game, actions_of(config.game))
 
 
-def _actions(game: str) -> int:
+def actions_of(game: str) -> int:
+    """How many actions a game has."""
     env = make_env(game, 1, 0)
     env.close()
     return env.num_actions
