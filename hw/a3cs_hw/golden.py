@@ -19,9 +19,9 @@ import numpy as np
 from a3cs_hw.files import UserError, read_bytes
 from a3cs_hw.golden_check import BadFile, CheckReport, check
 from a3cs_hw.golden_diff import DiffReport, diff
-from a3cs_hw.golden_networks import build_networks
+from a3cs_hw.golden_networks import SCHEDULED, build_networks
 from a3cs_hw.golden_suite import build_suite
-from a3cs_hw.golden_write import Builder, Progress, quiet
+from a3cs_hw.golden_write import Builder, Progress, quiet, require_own
 from a3cs_hw.manifest import Manifest, check_path
 from a3cs_hw.network import IntegerNetwork
 from a3cs_hw.resources import require_fit
@@ -31,12 +31,16 @@ from a3cs_hw.workload import network_bits
 
 __all__ = ["BadFile", "CheckReport", "DiffReport", "check", "diff", "generate", "generate_network", "quiet"]
 
+GROUPS = ("units", "requantize", *SCHEDULED)  # of the suite
+
 
 def generate(out: str | os.PathLike[str], progress: Progress = quiet, sources: str | os.PathLike[str] = "golden") -> Manifest:
     """Write the project's own suite into the folder `out`. The same bytes on every run and machine.
 
     sources: the folder whose inputs/ and designs/ hold what cannot be computed anew: networks, frames and designs.
+    UserError when `out` holds vectors of other groups.
     """
+    require_own(out, GROUPS)
     builder = Builder(progress)
     build_suite(builder)
     build_networks(builder, sources)
@@ -59,8 +63,10 @@ def generate_network(
     The oracle computes every word of the first `whole` frames, and `sampled` words of every unit in each later frame.
     store_all: keep every unit's output as a file; otherwise only what the network returns, and hashes of the rest.
     designs: design files; what the network costs on each becomes a schedule, GROUP/NAME of the file NAME.json.
+    UserError when the folder holds vectors of another group: one network must not replace another suite.
     """
     check_path(group)
+    require_own(out, [group])
     if not 0 <= whole <= len(frames) or sampled < 0:
         raise UserError(f"the oracle can compute 0 to {len(frames)} whole frames, not {whole}, and no negative sample")
     network.validate()

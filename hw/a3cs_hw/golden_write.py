@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from a3cs_hw import arithmetic, fixed, golden_schedule, manifest, oracle
 from a3cs_hw.compare import consult_oracle
-from a3cs_hw.files import UserError, sha256, write_bytes
+from a3cs_hw.files import UserError, read_bytes, sha256, write_bytes
 from a3cs_hw.fixed import Format
 from a3cs_hw.manifest import BIAS, NONE, FileEntry, Manifest, RequantizeVector, ScheduleLine, UnitVector, check_path
 from a3cs_hw.network import IntegerNetwork, IntegerUnit
@@ -151,6 +151,15 @@ def _unit_vector(name: str, part: IntegerUnit, files: dict[str, str], frames: in
     )  # fmt: skip
     vector.validate()
     return vector
+
+
+def require_own(folder: str | os.PathLike[str], groups: Iterable[str]) -> None:
+    """UserError unless vectors of these groups may replace what the folder holds: no manifest, or one of no other groups."""
+    path = Path(folder) / manifest.NAME
+    if os.path.lexists(path):
+        others = [group for group in manifest.parse(read_bytes(path), str(path)).groups() if group not in groups]
+        if others:
+            raise UserError(f"{folder} holds other vectors ({', '.join(others)}), which would be lost; name another with --out")
 
 
 def _stored_files(root: Path) -> set[str]:

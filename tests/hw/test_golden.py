@@ -497,11 +497,27 @@ def test_generation_fails_when_oracle_and_arithmetic_disagree(network, frames, t
 
 def test_stale_files_are_removed_and_strangers_kept(network, frames, tmp_path):
     """Files of an earlier suite would look like vectors; files of the user's must survive."""
-    golden.generate_network(network, frames, tmp_path, group="old")
+    golden.generate_network(network, frames, tmp_path)
     (tmp_path / "notes.txt").write_text("mine")
-    golden.generate_network(network, frames, tmp_path, group="new")
-    left = {path.name for path in tmp_path.rglob("*") if path.is_file() and "old" in path.parts}
-    assert not left and (tmp_path / "notes.txt").read_text() == "mine"
+    golden.generate_network(network, frames, tmp_path, store_all=False)
+    left = {path.stem for path in (tmp_path / "network" / "y").iterdir()}
+    assert left == set(network.outputs()) and (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_a_suite_is_not_replaced_by_another(suite, network, frames, tmp_path, monkeypatch, capsys):
+    """The vectors of one network, or another suite, take the place of the manifest that lists the user's."""
+    network.save(tmp_path / "n.npz")
+    np.save(tmp_path / "f.npy", frames)
+    monkeypatch.chdir(tmp_path)
+    before = files_of(suite)
+    assert command("generate", "--network", "n.npz", "--frames", "f.npy") == 2
+    assert "golden holds other vectors (units, " in capsys.readouterr().err
+    golden.generate_network(network, frames, "mine")
+    assert command("generate", "--out", "mine") == 2
+    assert "mine holds other vectors (network), which would be lost; name another with --out" in capsys.readouterr().err
+    (suite / manifest.NAME).write_text("somebody else's\n")
+    assert command("generate", "--network", "n.npz", "--frames", "f.npy") == 2
+    assert files_of(suite) == before | {manifest.NAME: b"somebody else's\n"}
 
 
 def test_bad_requests(network, frames, tmp_path):
