@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from a3cs_hw.buffers import lay_out
-from a3cs_hw.files import UserError, read_bytes, write_bytes
+from a3cs_hw.files import UserError, check_target, write_bytes, written_by
 from a3cs_hw.fixed import Format, signed_bits
 from a3cs_hw.network import IntegerNetwork, IntegerUnit
 from a3cs_hw.units import FRAMES, count_macs
 
-MARK = "/* Written by `a3cs export c`"  # how every exported file begins; no other file is replaced
+COMMAND = "export c"
 LARGEST = 1 << 30  # sizes and word counts must be below: indices are int32_t
 LINE = 118  # characters of numbers a line
 UNIT_BYTES = 64  # sizeof(struct unit) with pointers of 4 bytes
@@ -84,7 +84,7 @@ def export_c(network: IntegerNetwork, out: str | os.PathLike[str], name: str) ->
     check_network(network)
     folder = Path(out)
     for suffix in ("c", "h"):
-        _check_target(folder / f"{name}.{suffix}")
+        check_target(folder / f"{name}.{suffix}", COMMAND)
     source, header, footprint = generate(network, name)
     write_bytes(folder / f"{name}.h", header.encode())
     write_bytes(folder / f"{name}.c", source.encode())
@@ -110,11 +110,6 @@ def check_network(network: IntegerNetwork) -> None:
         words += [unit.M, unit.N, unit.H, unit.W, unit.S, unit.output_words, unit.weight_words]
     if max(words) >= LARGEST or _layout(network)[1] >= LARGEST:
         raise UserError(f"maps, weights or sizes reach 2**30 ({max(words):,}); C export takes smaller networks")
-
-
-def _check_target(path: Path) -> None:
-    if path.is_dir() or (path.exists() and not read_bytes(path).startswith(MARK.encode())):
-        raise UserError(f"{path} exists and `a3cs export c` did not write it; choose another folder or --name")
 
 
 def generate(network: IntegerNetwork, name: str) -> tuple[str, str, Footprint]:
@@ -185,8 +180,8 @@ def _fixed(file: str, name: str) -> str:
 
 
 def _banner(network: IntegerNetwork, name: str, footprint: Footprint) -> str:
-    macs = count_macs(network.units)
-    return f"""{MARK}: an integer network of {len(network.units)} units, {macs:,} multiply-accumulates a frame. C99.
+    units, macs = len(network.units), count_macs(network.units)
+    return f"""{written_by(COMMAND)}: an integer network of {units} units, {macs:,} multiply-accumulates a frame. C99.
  *
  *   flash {footprint.flash_text} (Cortex-M4, -O2)
  *   RAM   {footprint.ram_text}

@@ -51,6 +51,17 @@ def require_name(path: str | os.PathLike[str]) -> None:
         raise UserError(f"cannot write {str(path)!r}: not the name of a file")
 
 
+def check_target(path: str | os.PathLike[str], command: str) -> None:
+    """UserError when `path` exists and does not begin with written_by(command): an export replaces nobody else's file."""
+    if os.path.isdir(path) or (os.path.lexists(path) and not read_bytes(path).startswith(written_by(command).encode())):
+        raise UserError(f"{path} exists and `a3cs {command}` did not write it; choose another folder or name")
+
+
+def written_by(command: str) -> str:
+    """How the files that a command generates begin, in C: check_target looks for it."""
+    return f"/* Written by `a3cs {command}`"
+
+
 def write_bytes(path: str | os.PathLike[str], data: bytes | memoryview) -> None:
     """Write `data` to `path` atomically."""
     with atomic_write(path) as file:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from a3cs_hw.cost import frames_held, segments
-from a3cs_hw.files import UserError, read_bytes, write_bytes
+from a3cs_hw.files import UserError, check_target, read_bytes, write_bytes, written_by
 from a3cs_hw.hls_text import (
     WriteBack,
     buffer_words,
@@ -30,6 +30,7 @@ from a3cs_hw.workload import network_bits
 
 SOURCES = ("a3cs_int.h", "write_back.h", "chunk.h", "stage.h", "pipeline.h", "driver.cpp", "Makefile", "README.md")
 PARAMETERS = "parameters.h"
+COMMAND = "export hls"
 MOST_WORDS = (1 << 31) - 1  # places in DRAM are C++ ints
 
 
@@ -45,13 +46,19 @@ def sources() -> Path:
 def export(network: IntegerNetwork, design: Design, out: str | os.PathLike[str]) -> list[str]:
     """Write the sources and parameters.h into the folder `out`; returns the files' names.
 
-    UserError unless the network fits the design and its board, and its unit names can be file names.
+    UserError unless the network fits the design and its board, its unit names can be file names, and the folder holds no file
+    of these names but an earlier export's: its parameters.h says so.
     """
+    folder = Path(out)
+    check_target(folder / PARAMETERS, COMMAND)
+    if not (folder / PARAMETERS).exists():
+        for name in SOURCES:
+            check_target(folder / name, COMMAND)
     require_fit(network.units, design, network_bits(network))
     text = Parameters(network, design).text()
+    write_bytes(folder / PARAMETERS, text.encode("ascii"))  # first: an export cut short may be done again
     for name in SOURCES:
-        write_bytes(Path(out) / name, read_bytes(sources() / name))
-    write_bytes(Path(out) / PARAMETERS, text.encode("ascii"))
+        write_bytes(folder / name, read_bytes(sources() / name))
     return [*SOURCES, PARAMETERS]
 
 
@@ -76,7 +83,7 @@ class Parameters:
         biases = np.concatenate([part.bias for part in parts])
         word = max([signed_width(self.network.frames)] + [part.y.bits for part in parts])
         frames = self.network.frames
-        return f"""/* Written by `a3cs export hls`: a network of {len(parts)} units on a design of {len(self.chunks)} chunks. */
+        return f"""{written_by(COMMAND)}: a network of {len(parts)} units on a design of {len(self.chunks)} chunks. */
 #ifndef A3CS_PARAMETERS_H
 #define A3CS_PARAMETERS_H
 

@@ -132,6 +132,23 @@ def test_bad_input(tmp_path, files, capsys):
     assert not (tmp_path / "out").exists()
 
 
+def test_only_an_earlier_export_is_replaced(tmp_path, files, capsys, monkeypatch):
+    """A README.md or Makefile of the user's is overwritten, or a folder that was exported cannot be exported again."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "Makefile").write_text("all: mine\n")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    assert cli.main(["export", "hls", *map(str, files), "--out", "."]) == 2
+    assert "Makefile exists and `a3cs export hls` did not write it" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    (tmp_path / "Makefile").unlink()
+    assert cli.main(["export", "hls", *map(str, files), "--out", "."]) == 0
+    (tmp_path / "Makefile").unlink()
+    assert cli.main(["export", "hls", *map(str, files), "--out", "."]) == 0 and (tmp_path / "Makefile").is_file()
+    (tmp_path / "parameters.h").write_text("mine\n")
+    assert cli.main(["export", "hls", *map(str, files), "--out", "."]) == 2
+    assert "parameters.h exists" in capsys.readouterr().err
+
+
 def test_the_driver_refuses_frames_cut_short(tmp_path):
     """The driver runs on part of a frame, or says nothing."""
     network = small_network(np.random.default_rng(3))
