@@ -16,6 +16,7 @@ import hashlib
 import logging
 import os
 import pathlib
+import re
 import shutil
 import time
 
@@ -42,10 +43,16 @@ def cache_folder() -> pathlib.Path:
     with contextlib.suppress(OSError):  # where nothing can be written, kernels are compiled anew each time
         folder.mkdir(parents=True, exist_ok=True)
         os.utime(folder)
-        for other in folder.parent.glob("kernels-*"):
-            if other.stat().st_mtime < time.time() - KEPT_DAYS * 86_400:
-                shutil.rmtree(other, ignore_errors=True)
+        _forget_old(folder.parent)
     return folder
+
+
+def _forget_old(home: pathlib.Path) -> None:
+    """Delete machine code that was not asked for in KEPT_DAYS; the folder may be one where others keep their own."""
+    for other in home.glob("kernels-*"):
+        ours = re.fullmatch("kernels-[0-9a-f]{16}", other.name) and other.is_dir() and not other.is_symlink()
+        if ours and other.stat().st_mtime < time.time() - KEPT_DAYS * 86_400:
+            shutil.rmtree(other, ignore_errors=True)
 
 
 @contextlib.contextmanager

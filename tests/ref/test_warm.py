@@ -43,14 +43,16 @@ def test_nothing_is_compiled_after_the_preparation(tmp_path, kind, iterations):
 
 
 def test_machine_code_that_nobody_uses_is_deleted(tmp_path):
-    """Every edit of a kernel leaves a folder behind for good; or one that is in use is deleted."""
-    old, recent, other = (tmp_path / name for name in ("kernels-0", "kernels-1", "notes"))
-    for folder in (old, recent, other):
+    """Every edit of a kernel leaves a folder behind for good; or one that is in use, or somebody else's, is deleted."""
+    old, recent = tmp_path / f"kernels-{0:016x}", tmp_path / f"kernels-{1:016x}"
+    others = [tmp_path / name for name in ("notes", "kernels-5.15", "kernels-of-mine")]
+    for folder in (old, recent, *others):
         folder.mkdir()
-    for folder in (old, other):
+    for folder in (old, *others):
         os.utime(folder, (0, 0))
     code = "from a3cs_ref.kernels import native; print(native.cache_folder())"
     environment = os.environ | {"A3CS_CACHE": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     used = done.stdout.strip()
-    assert not old.exists() and recent.exists() and other.exists() and os.path.isdir(used)
+    assert not old.exists() and recent.exists() and os.path.isdir(used)
+    assert all(other.exists() for other in others)
