@@ -13,12 +13,14 @@ import argparse
 import contextlib
 import io
 import json
+import os
 import shutil
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
+from a3cs_hw.files import write_bytes
 from a3cs_hw.text import print_table
 from a3cs_ref.cli import main as a3cs
 
@@ -32,6 +34,7 @@ SIZES = {
     "check": (1_000, 64),
 }
 TEACHER = "teacher-breakout"
+MARK = "made-by-demo.txt"  # no folder without it is removed
 SEARCHED = "breakout-searched"  # the shipped agent of a search that was not cut short, docs/searched.md
 
 
@@ -40,16 +43,38 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--game", default="breakout", help="breakout (default), or catch, which needs NumPy alone")
     parser.add_argument("--tiny", action="store_true", help="a few hundred steps: shows that it runs, learns nothing")
-    parser.add_argument("--out", default="runs/demo", help="the run folder (default: runs/demo); what it held is replaced")
+    parser.add_argument("--out", default="runs/demo", help="the run folder (default: runs/demo); an earlier demo is replaced")
     arguments = parser.parse_args()
     out = Path(arguments.out)
-    if out.exists():
-        shutil.rmtree(out)
+    folders = [out] if arguments.game == "breakout" else [out, teacher_folder(out)]
+    for check in (require_made, start_anew):
+        for folder in folders:
+            check(folder)
     began = time.perf_counter()
     size = {name: str(sizes[arguments.tiny]) for name, sizes in SIZES.items()}
     results = chain(arguments.game, out, size)
     summary(results, out, time.perf_counter() - began)
     return int(results["check"]["mismatches"] != 0)
+
+
+def teacher_folder(out: Path) -> Path:
+    """Where the teacher of a game without a shipped one goes: beside the demo's folder."""
+    return out.parent / f"{out.name}-teacher"
+
+
+def require_made(folder: Path) -> None:
+    """End the program unless the folder is new, empty, or was made by this program."""
+    empty = not os.path.lexists(folder) or (folder.is_dir() and not any(folder.iterdir()))
+    if folder.is_symlink() or not (empty or (folder / MARK).is_file()):
+        print(f"error: {folder} exists and holds what no demo made; remove it or choose another --out", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def start_anew(folder: Path) -> None:
+    """Empty the folder, and mark it as made here."""
+    if (folder / MARK).exists():
+        shutil.rmtree(folder)
+    write_bytes(folder / MARK, b"Made by tools/demo.py, which replaces this folder when it runs again.\n")
 
 
 def chain(game: str, out: Path, size: dict[str, str]) -> dict[str, Any]:
@@ -58,8 +83,7 @@ def chain(game: str, out: Path, size: dict[str, str]) -> dict[str, Any]:
     run, agent, network, frames = str(out), str(out / "agent"), str(out / "network.npz"), str(out / "frames.npy")
     teacher = TEACHER
     if game != "breakout":
-        teacher = str(out.with_name(out.name + "-teacher"))
-        shutil.rmtree(teacher, ignore_errors=True)
+        teacher = str(teacher_folder(out))
         found["train"] = do("train", "--game", game, "--steps", size["retrain_steps"], "--out", teacher)
     found["teacher"] = do("evaluate", teacher, "--episodes", size["episodes"])
     found["cosearch"] = do("cosearch", "--game", game, "--teacher", teacher, "--steps", size["search_steps"],
