@@ -41,6 +41,8 @@ def guarded(
     """
     args = parser.parse_args(argv)
     try:
+        if getattr(args, "out", None) == "":
+            raise UserError("--out is empty; name a file or folder")
         if prepare:
             prepare(args)
         return int(args.run(args))

@@ -260,6 +260,19 @@ WRONG = {
 # fmt: on
 
 
+def test_an_empty_out_is_refused_everywhere(tmp_path, monkeypatch):
+    """A command writes into the current folder when a script's variable for --out is empty."""
+    monkeypatch.chdir(tmp_path)
+    asked = 0
+    for words, parser in commands(build_parser()):
+        if any("--out" in action.option_strings for action in parser._actions):
+            needed = [action for action in parser._actions if action.required and action.dest != "out"]
+            given = [(*action.option_strings[-1:], (action.choices or ["x"])[0]) for action in needed]
+            refused(a3cs(*words, *sum(given, ()), "--out", ""), "--out is empty; name a file or folder")
+            asked += 1
+    assert asked > 8 and not list(tmp_path.iterdir())
+
+
 @pytest.fixture(scope="module")
 def wrong_files(chain):
     """Inputs that are wrong beside the chain's: a design too large, a unit list of another network, frames too small."""
