@@ -1,7 +1,8 @@
 """The command line, `a3cs`: the algorithm's commands here, the hardware's mounted from a3cs_hw.
 
-Exit status: 0 done, 1 a check failed, 2 bad input (one line on standard error), 130 interrupted after saving. With --json
-standard output holds one JSON document and nothing else; progress goes to standard error.
+Exit status: 0 done, 1 a check failed, 2 bad input (one line on standard error), 130 interrupted after saving,
+141 nobody reads the output. With --json standard output holds one JSON document and nothing else; progress goes to standard
+error.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The hardware commands: `python -m a3cs_hw`, also mounted by `a3cs`.
 
-Exit status: 0 done, 1 a check failed, 2 bad input (one line on standard error), 130 interrupted.
+Exit status: 0 done, 1 a check failed, 2 bad input (one line on standard error), 130 interrupted, 141 nobody reads the output.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from a3cs_hw import __version__
+from a3cs_hw import __version__, streams
 from a3cs_hw.files import UserError
 
 Subparsers = Any  # argparse's own type for them is private
@@ -39,18 +39,29 @@ def guarded(
 
     `a3cs` uses it too, and has something to do with the parsed arguments first (prepare).
     """
+    streams.open_closed()
     args = parser.parse_args(argv)
     try:
         if getattr(args, "out", None) == "":
             raise UserError("--out is empty; name a file or folder")
         if prepare:
             prepare(args)
-        return int(args.run(args))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        status = int(args.run(args))
+        sys.stdout.flush()
+        return status
+    except (UserError, UnicodeError) as error:
+        streams.tell(f"error: {error}")
+        return 2
+    except BrokenPipeError:  # `a3cs info | head -1` has seen enough
+        streams.drop(sys.stdout)
+        return 141
+    except OSError as error:
+        if error.filename is None:  # every file that is written has its name in the error
+            streams.drop(sys.stdout)
+        streams.tell(f"error: {error.filename or 'standard output'}: {error.strerror or error}")
         return 2
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        streams.tell("interrupted")
         return 130
 
 
@@ -173,7 +184,7 @@ def _load(args: argparse.Namespace) -> tuple[Any, Any, Any]:
 def _warn(document: dict[str, Any]) -> None:
     """Say on standard error where an estimate exceeds the board."""
     for line in document["warnings"]:
-        print(f"warning: {line}", file=sys.stderr)
+        streams.tell(f"warning: {line}")
 
 
 def _write_pictures(args: argparse.Namespace, units: Any, bits: Any, design: Any, cost: Any) -> list[str]:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from typing import TYPE_CHECKING, Any
 
 from a3cs_hw.files import UserError, read_npy
 from a3cs_hw.splitmix import SAMPLED
+from a3cs_hw.streams import tell
 
 if TYPE_CHECKING:
     from a3cs_hw.golden import BadFile, DiffReport
@@ -127,10 +127,10 @@ def run_generate(args: argparse.Namespace) -> int:
     if args.network:
         written = golden.generate_network(
             network.load(args.network), read_npy(args.frames), args.out, args.group, args.whole, args.sampled,
-            args.store == "all", _progress, args.design,
+            args.store == "all", tell, args.design,
         )  # fmt: skip
     else:
-        written = golden.generate(args.out, _progress, args.sources)
+        written = golden.generate(args.out, tell, args.sources)
     stored = [entry for entry in written.files.values() if entry.stored]
     document = {
         "path": str(args.out),
@@ -155,7 +155,7 @@ def run_check(args: argparse.Namespace) -> int:
     """`golden check`."""
     from a3cs_hw import golden
 
-    report = golden.check(args.path, args.oracle, _progress if args.oracle else golden.quiet)
+    report = golden.check(args.path, args.oracle, tell if args.oracle else golden.quiet)
     if report.bad_file:
         _complain(args.path, report.bad_file)
     document = {
@@ -264,7 +264,7 @@ def _describe(report: DiffReport) -> str:
 
 
 def _complain(path: str, bad_file: BadFile) -> None:
-    print(f"{path}/{bad_file.path}: {bad_file.reason}; restore the folder or generate it again", file=sys.stderr)
+    tell(f"{path}/{bad_file.path}: {bad_file.reason}; restore the folder or generate it again")
 
 
 def _print(args: argparse.Namespace, document: dict[str, Any], text: str) -> None:
@@ -272,7 +272,3 @@ def _print(args: argparse.Namespace, document: dict[str, Any], text: str) -> Non
         print(json.dumps(document))
     elif text:
         print(text)
-
-
-def _progress(message: str) -> None:
-    print(message, file=sys.stderr)

@@ -384,6 +384,33 @@ def test_exit_status_reaches_the_shell(there):
     refused(Answer(wrong.returncode, wrong.stdout, wrong.stderr), "nothing.json")
 
 
+@pytest.mark.parametrize(
+    ("line", "status", "said"),
+    [
+        ("info >/dev/full", 2, "error: standard output: No space left on device\n"),
+        ("info --json >/dev/full", 2, "error: standard output: No space left on device\n"),
+        ("info >&-", 0, ""),
+        ("space nothing 2>/dev/full", 2, ""),
+        ("space nothing 2>&-", 2, ""),
+        (f"report {'a' * 300}", 2, f"error: {'a' * 300}/config.json: File name too long\n"),
+        (f"train --game catch --out {'a' * 300}", 2, f"error: {'a' * 300}/config.json: File name too long\n"),
+    ],
+)
+def test_streams_and_names_that_fail(line, status, said, tmp_path):
+    """An output that is closed or full, or a name that no file can have, ends in a traceback, or errors on standard output."""
+    shell = f"{shlex.quote(sys.executable)} -m a3cs_ref.cli {line}"
+    done = subprocess.run(["sh", "-c", shell], capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (status, "", said)
+
+
+def test_a_reader_that_has_seen_enough():
+    """`a3cs info | head -1` ends in a traceback."""
+    command = [sys.executable, "-m", "a3cs_ref.cli", "space"]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    child.stdout.close()
+    assert child.stderr.read() == "" and child.wait() == 141
+
+
 def interrupted(*words, begun):
     """Start `a3cs WORDS`, press Ctrl-C after the first line of progress that says `begun`: a slow machine prepares aloud."""
     command = [sys.executable, "-m", "a3cs_ref.cli", *map(str, words)]

@@ -163,6 +163,13 @@ def test_a_unit_list_gives_back_the_units(tmp_path):
     assert predict(units, design, bits).latency < predict(units, design).latency
 
 
+def test_a_name_that_is_no_text(files, capsys):
+    """A folder whose name is not UTF-8 cannot be printed, which ends in a traceback."""
+    assert main(["simulate", "network.npz", "design.json", "--frames", "frames.npy", "--out", "\udcff"]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("error: ") and err.count("\n") == 1 and "surrogates" in err
+
+
 def test_the_module_runs(files):
     """`python -m a3cs_hw` is the command, and its exit status is the shell's."""
     command = [sys.executable, "-m", "a3cs_hw", "predict", "network.npz"]
