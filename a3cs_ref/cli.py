@@ -130,7 +130,7 @@ def _add_agents(subparsers) -> None:
         accelerate.add_argument(f"--{name}", type=int, metavar="N", help=f"use at most N {what} of the board's")
     accelerate.add_argument("--pareto", metavar="FILE.png", help="also search under rising limits of DSP: the front, drawn")
     accelerate.add_argument("--compare", action="store_true", help="instead: every search method on the same budget, over seeds")
-    accelerate.add_argument("--seeds", type=int, default=5, help="searches of each method to compare (default: 5)")
+    accelerate.add_argument("--seeds", type=int, help=f"searches of each method to compare (default: {commands.SEEDS})")
     accelerate.add_argument("--plot", metavar="FILE.png", help="draw the comparison: best so far against evaluations")
     accelerate.add_argument("--out", default="design.json", metavar="DESIGN.json", help="the design (default: design.json)")
 

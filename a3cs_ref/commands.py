@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from a3cs_hw.draw import draw_fps_dsp, save_png
-from a3cs_hw.files import UserError, atomic_write
+from a3cs_hw.draw import draw_fps_dsp, require_picture, save_png
+from a3cs_hw.files import UserError, atomic_write, require_place
 from a3cs_hw.template import load_board
 from a3cs_hw.text import print_table
 from a3cs_ref.checkpoint import RunFolder, check_same
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from a3cs_ref.search.accelerate import Request
 
 INTERRUPTED = 130
+SEEDS = 5  # searches of each method that are compared
 SHOWN = ("score", "argmax_score", "expected_macs", "design_cycles", "steps_per_s")  # of a row, while a run goes on
 
 
@@ -158,6 +159,7 @@ def accelerate(arguments: argparse.Namespace) -> int:
     """`a3cs accelerate`."""
     from a3cs_ref.search import accelerate as search
 
+    _check_pictures(arguments)
     board = search.limited(load_board(arguments.board), arguments.dsp, arguments.bram18, arguments.bytes_per_cycle)
     request = search.Request(
         arguments.network, board, arguments.chunks, arguments.evaluations, arguments.seed, arguments.objective,
@@ -172,6 +174,19 @@ def accelerate(arguments: argparse.Namespace) -> int:
         document["pareto"] = _pareto(arguments, request)
     _answer(arguments, document, found.rows, "accelerate")
     return 0
+
+
+def _check_pictures(arguments: argparse.Namespace) -> None:
+    """UserError for a picture that would not be drawn, or not written, after the searches."""
+    if arguments.compare and arguments.pareto is not None:
+        raise UserError("--pareto is not drawn where methods are compared; leave out --pareto or --compare")
+    for name in ("plot", "seeds"):
+        if not arguments.compare and getattr(arguments, name) is not None:
+            raise UserError(f"--{name} is of the comparison of search methods; give --compare, too")
+    for path in (arguments.plot, arguments.pareto):
+        if path is not None:
+            require_picture(path)
+    require_place(arguments.out)
 
 
 def _pareto(arguments: argparse.Namespace, request: Request) -> list[list[float]]:
@@ -193,12 +208,13 @@ def _compare_methods(arguments: argparse.Namespace, request: Request) -> int:
     from a3cs_ref.report.figures import draw_searches
     from a3cs_ref.search import compare_methods as compare
 
-    curves = compare.compare_methods(request.problem(), request.evaluations, arguments.seeds, request.seed)
-    title = f"{arguments.network} on {request.board.name}, {request.objective}: {arguments.seeds} searches of each method"
+    seeds = SEEDS if arguments.seeds is None else arguments.seeds
+    curves = compare.compare_methods(request.problem(), request.evaluations, seeds, request.seed)
+    title = f"{arguments.network} on {request.board.name}, {request.objective}: {seeds} searches of each method"
     if arguments.plot:
         save_png(draw_searches(curves, title), arguments.plot)
     if arguments.json:
-        about = {"network": arguments.network, "objective": request.objective, "seeds": arguments.seeds}
+        about = {"network": arguments.network, "objective": request.objective, "seeds": seeds}
         print(json.dumps(about | {"methods": compare.document(curves)}))
     else:
         print_table(title, compare.COLUMNS, compare.table(curves))

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from a3cs_hw.files import UserError, atomic_write, require_name
+from a3cs_hw.files import UserError, atomic_write, require_place
 from a3cs_ref.rl.envs import find_game, make_env
 from a3cs_ref.rl.step import FRAME_CAP, FRAME_SIZE, FRAME_SKIP, STACK
 
@@ -95,7 +95,9 @@ def evaluate(
     if not 1 <= episodes <= MOST_EPISODES:
         raise UserError(f"an evaluation plays 1 to {MOST_EPISODES:,} episodes, all at once, not {episodes:,}")
     if record is not None:
-        require_name(record)  # this and a missing extra are said before the games, not after
+        require_place(record)  # this and a missing extra are said before the games, not after
+        if not os.fspath(record).lower().endswith(".gif"):
+            raise UserError(f"{record}: films are animated GIFs; give a name that ends in .gif")
         _pillow()
     game = find_game(game)
     scores, lengths = np.zeros(episodes, np.float32), np.zeros(episodes, np.int32)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from a3cs_hw import __version__, streams
-from a3cs_hw.files import UserError
+from a3cs_hw.files import UserError, require_place
 
 Subparsers = Any  # argparse's own type for them is private
 
@@ -170,6 +170,7 @@ def _load(args: argparse.Namespace) -> tuple[Any, Any, Any]:
     from a3cs_hw.template import load_board, load_design
     from a3cs_hw.workload import load_workload
 
+    _require_places(args)
     units, bits = load_workload(args.network)
     design = load_design(args.design)
     if args.board:
@@ -179,6 +180,16 @@ def _load(args: argparse.Namespace) -> tuple[Any, Any, Any]:
     except UserError as error:
         raise UserError(f"{args.design}: {error}") from error
     return units, bits, design
+
+
+def _require_places(args: argparse.Namespace) -> None:
+    """UserError where the trace or the chart that the arguments ask for could not be written after the work."""
+    if args.trace:
+        require_place(args.trace)
+    if args.gantt:
+        from a3cs_hw.draw import require_picture
+
+        require_picture(args.gantt)
 
 
 def _warn(document: dict[str, Any]) -> None:
@@ -236,6 +247,7 @@ def run_simulate(args: argparse.Namespace) -> int:
 
     if not args.network.endswith(".npz"):
         raise UserError(f"{args.network}: a unit list has no weights to simulate; give an integer network (.npz)")
+    require_place(Path(args.out) / "cost.json")
     units, bits, design = _load(args)
     frames = files.read_npy(args.frames)
     result = simulate(network.load(args.network), design, frames, keep=True)

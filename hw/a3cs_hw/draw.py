@@ -57,6 +57,15 @@ def style() -> Iterator[None]:
         yield
 
 
+def require_picture(path: str | os.PathLike[str]) -> None:
+    """UserError, before the work that is to be drawn, where `path` cannot be written, is no .png, or matplotlib is missing."""
+    files.require_place(path)
+    if not os.fspath(path).lower().endswith(".png"):
+        raise UserError(f"{path}: pictures are PNG; give a name that ends in .png")
+    with style():
+        pass
+
+
 @style()
 def new_figure(width: float, height: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, Any]:
     """A figure of width x height inches, and its axes as `Figure.subplots` gives them."""

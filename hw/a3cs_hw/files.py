@@ -51,6 +51,17 @@ def require_name(path: str | os.PathLike[str]) -> None:
         raise UserError(f"cannot write {str(path)!r}: not the name of a file")
 
 
+def require_place(path: str | os.PathLike[str]) -> None:
+    """UserError where no file can be written at `path`: to be said before the work whose result goes there."""
+    require_name(path)
+    target = Path(path)
+    if target.is_dir():
+        raise UserError(f"cannot write {path}: it is a folder; give a file's name")
+    folder = next(parent for parent in target.absolute().parents if os.path.exists(parent))
+    if not (folder.is_dir() and os.access(folder, os.W_OK)):
+        raise UserError(f"cannot write {path}: {folder} is no folder that can be written; choose another place")
+
+
 def check_target(path: str | os.PathLike[str], command: str) -> None:
     """UserError when `path` exists and does not begin with written_by(command): an export replaces nobody else's file."""
     if os.path.isdir(path) or (os.path.lexists(path) and not read_bytes(path).startswith(written_by(command).encode())):

@@ -206,6 +206,10 @@ def run_diff(args: argparse.Namespace) -> int:
     from a3cs_hw import golden
     from a3cs_hw.template import load_design
 
+    if args.plot:
+        from a3cs_hw.draw import require_picture
+
+        require_picture(args.plot)
     design = load_design(args.design) if args.design else None
     report = golden.diff(args.dump, args.golden, args.group, args.unit, design=design, partial=args.partial)
     if report.bad_file:

@@ -239,6 +239,8 @@ WRONG = {
     "nothing to compare on": ("quantize teacher --check 0 --out new.npz", "--check 0"),
     "too many episodes": ("evaluate teacher --episodes 100000000000", "1 to 10,000 episodes"),
     "no name for a film": ("evaluate teacher --episodes 1 --max-frames 40 --record=", "cannot write '': not the name of a file"),
+    "a film of another kind": ("evaluate teacher --record film.mp4", "films are animated GIFs; give a name that ends in .gif"),
+    "a film in no folder": ("evaluate teacher --record design.json/film.gif", "design.json is no folder that can be written"),
     "a name that no file can have": ("evaluate " + "a/" * 3000, "no run, file or shipped agent 'a/"),
     "an accumulator without bits": ("quantize teacher --acc-bits 0 --out new.npz", "--acc-bits 0 is too small"),
     "an unknown board": ("predict search/network.npz design.json --board zc707", "zc706"),
@@ -444,6 +446,8 @@ def test_extras_that_are_missing(there):
     refused(process("evaluate", "teacher", "--record", "film.gif", without=["PIL"]), "pip install 'a3cs-ref[plot]'")
     refused(process("evaluate", "teacher", A3CS_KERNELS="slow"), "use reference or fast")
     refused(process("evaluate", "teacher", A3CS_THREADS="none", A3CS_KERNELS="reference"), "A3CS_THREADS")
+    said = process("predict", "nothing", "nothing", "--gantt", "chart.png", without=["matplotlib"])
+    refused(said, "pip install 'a3cs-ref[plot]'")  # before anything else
     assert not Path("new").exists() and not Path("film.gif").exists()
 
 

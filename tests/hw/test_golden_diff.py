@@ -351,6 +351,8 @@ def test_plot(wrong_cell, tmp_path, capsys):
     picture = tmp_path / "errors.png"
     assert command("diff", wrong_cell, "--golden", GOLDEN, "--group", "tiny16", "--plot", picture) == 1
     assert picture.read_bytes().startswith(b"\x89PNG") and str(picture) in capsys.readouterr().out
+    assert command("diff", tmp_path / "no dump", "--plot", "errors.pdf") == 2
+    assert "errors.pdf: pictures are PNG" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("other", "kind"), [("AP_RND_CONV.AP_SAT", "rounding"), ("AP_RND.AP_WRAP", "saturation")])

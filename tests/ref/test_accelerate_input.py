@@ -45,8 +45,29 @@ WRONG = {
     "no chunk": ("vanilla --chunks 0", "at least 1 evaluation and 1 chunk"),
     "fewer than no chunk": ("vanilla --chunks -1", "at least 1 evaluation and 1 chunk"),
     "more chunks than bytes a cycle": ("vanilla --chunks 65", "1 to 64 chunks"),
+    "a plot of no comparison": ("vanilla --plot x.png", "--plot is of the comparison of search methods; give --compare, too"),
+    "seeds of no comparison": ("vanilla --seeds 2", "--seeds is of the comparison of search methods; give --compare, too"),
+    "a front of a comparison": ("vanilla --compare --pareto x.png", "leave out --pareto or --compare"),
     "a negative seed": ("vanilla --seed -1", "seed -1"),
 }
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--pareto front.pdf", "front.pdf: pictures are PNG; give a name that ends in .png"),
+        ("--pareto wide.json/front.png", "wide.json is no folder that can be written; choose another place"),
+        ("--compare --plot=", "cannot write '': not the name of a file"),
+        ("--out .", "cannot write '.': not the name of a file"),
+        ("--out boards", "cannot write boards: it is a folder; give a file's name"),
+    ],
+)
+def test_what_cannot_be_written_is_said_before_the_search(options, message, monkeypatch):
+    """A picture or a design that cannot be written costs the time of the search first."""
+    Path("boards").mkdir()
+    monkeypatch.setattr("a3cs_ref.search.accelerate.load_workload", None)
+    answer = a3cs("accelerate", "wide.json", *options.split())
+    assert answer.status == 2 and message in answer.err and answer.err.count("\n") == 1
 
 
 @pytest.mark.parametrize("what", WRONG)
