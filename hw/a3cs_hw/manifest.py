@@ -240,6 +240,7 @@ def is_intact(text: bytes) -> bool:
 def parse(text: bytes, where: str) -> Manifest:
     """The manifest in `text`; UserError with the line's number when it is not one. Hashes are not looked at here."""
     manifest = Manifest()
+    names: set[tuple[bool, str]] = set()
     lines = text.decode("ascii", "replace").splitlines()
     if not lines or lines[0] != HEADING:
         raise UserError(f"{where}: does not begin with {HEADING!r}; not a manifest of this version")
@@ -248,7 +249,7 @@ def parse(text: bytes, where: str) -> Manifest:
         if not parts or parts[0].startswith("#") or parts[0] == "end":
             continue
         try:
-            _parse_line(manifest, parts)
+            _parse_line(manifest, parts, names)
         except UserError as error:
             raise UserError(f"{where} line {number}: {error}") from error
         except (ValueError, KeyError) as error:
@@ -256,7 +257,7 @@ def parse(text: bytes, where: str) -> Manifest:
     return manifest
 
 
-def _parse_line(manifest: Manifest, parts: list[str]) -> None:
+def _parse_line(manifest: Manifest, parts: list[str], names: set[tuple[bool, str]]) -> None:
     if parts[0] == "file":
         _, size, digest, presence, path = parts
         check_path(path)
@@ -267,12 +268,10 @@ def _parse_line(manifest: Manifest, parts: list[str]) -> None:
         manifest.files[path] = FileEntry(path, int(size), digest, presence == "stored")
         return
     if parts[0] == "schedule":
-        manifest.schedules.append(_parse_schedule(manifest, parts))
+        manifest.schedules.append(_parse_schedule(manifest, parts, names))
         return
-    vector: Vector = _parse_vector(LINE_KINDS[parts[0]], parts)
+    vector: Vector = _parse_vector(LINE_KINDS[parts[0]], parts, names)
     vector.validate()
-    if any(vector.name == other.name for other in manifest.vectors):
-        raise UserError(f"the name {vector.name} is used twice")
     for path, (dtype, shape) in vector.contents().items():
         entry = manifest.files.get(path)
         if entry is None:
@@ -283,19 +282,21 @@ def _parse_line(manifest: Manifest, parts: list[str]) -> None:
     manifest.vectors.append(vector)
 
 
-def _parse_schedule(manifest: Manifest, parts: list[str]) -> ScheduleLine:
-    line = _parse_vector(ScheduleLine, parts)
-    if any(line.name == other.name for other in manifest.schedules):
-        raise UserError(f"the name {line.name} is used twice")
+def _parse_schedule(manifest: Manifest, parts: list[str], names: set[tuple[bool, str]]) -> ScheduleLine:
+    line = _parse_vector(ScheduleLine, parts, names)
     for path in (line.design, line.figures):
         if path not in manifest.files or not manifest.files[path].stored:
             raise UserError(f"{path} has no file line that says stored")
     return line
 
 
-def _parse_vector(cls: type[V], parts: list[str]) -> V:
+def _parse_vector(cls: type[V], parts: list[str], names: set[tuple[bool, str]]) -> V:
+    """The vector or schedule of a line. names: (whether of a schedule, name) of the lines above; this one's is added."""
     values: dict[str, Any] = {"name": parts[1]}
     check_path(parts[1])
+    if (taken := (cls is ScheduleLine, parts[1])) in names:
+        raise UserError(f"the name {parts[1]} is used twice")
+    names.add(taken)
     keys = [key for key in fields(cls) if key.name != "name"]
     if [part.partition("=")[0] for part in parts[2:]] != [key.name for key in keys]:
         raise UserError(f"the keys are, in this order: {' '.join(key.name for key in keys)}")

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -332,6 +333,23 @@ BAD_MANIFESTS = {
     "a flag that is none": (lambda t: t.replace("relu=1", "relu=2"), "relu"),
     "input that nothing computes": (lambda t: t.replace("stored tiny16/x/", "derived tiny16/x/"), "no earlier"),
 }
+
+
+def test_long_manifests_take_linear_time():
+    """A name is compared with every other one: a manifest of 16,000 vectors takes most of a minute to read."""
+    text = (GOLDEN / manifest.NAME).read_text()
+    line = next(line for line in text.splitlines() if line.startswith("vector units/conv3x3 "))
+    base, calls = text.partition("vector ")[0], []
+    for count in (0, 200, 400):
+        lines = "".join(line.replace("units/conv3x3 ", f"units/copy{number} ") + "\n" for number in range(count))
+        seen = []
+        sys.setprofile(lambda frame, event, _, seen=seen: seen.append(event))
+        try:
+            manifest.parse((base + lines).encode(), "here")
+        finally:
+            sys.setprofile(None)
+        calls.append(len(seen))
+    assert calls[2] - calls[1] < 1.1 * (calls[1] - calls[0])
 
 
 @pytest.mark.parametrize("what", BAD_MANIFESTS)
