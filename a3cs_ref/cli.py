@@ -28,13 +28,21 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def find_shipped(arguments: argparse.Namespace) -> None:
-    """Let the hardware's commands take what came with the package by name, as the agents' commands do."""
+    """Let the hardware's commands take networks and what came with the package by name, as the agents' commands do."""
     for place in ("network", "design"):
         name = getattr(arguments, place, None)
         if isinstance(name, str) and not os.path.exists(name):
             from a3cs_ref.rl.sources import shipped_files
 
             setattr(arguments, place, str(shipped_files().get(name, name)))
+    arguments.load_workload = _load_workload
+
+
+def _load_workload(network: str):
+    """Units and word sizes of a network, named as for `accelerate`."""
+    from a3cs_ref.search.accelerate import units_of
+
+    return units_of(network)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -122,8 +123,7 @@ def quantize(arguments: argparse.Namespace) -> int:
     from a3cs_ref.quantize_report import print_reports, unit_reports
 
     config = from_arguments(quantizer.QuantizeConfig, arguments)
-    if arguments.check < 1:
-        raise UserError(f"--check {arguments.check} is too small; use 1 or more")
+    _check_quantize(arguments)
     agent = sources.load_agent(arguments.source)
     source = sources.open_source(arguments.source)
     game = sources.game_for(source)
@@ -137,7 +137,7 @@ def quantize(arguments: argparse.Namespace) -> int:
     reports = unit_reports(agent, network, check) if arguments.report else []
     network.meta["agreement"] = dataclasses.asdict(found)
     network.save(arguments.out)
-    if arguments.frames:
+    if arguments.frames is not None:
         with atomic_write(arguments.frames) as file:
             np.save(file, check[: arguments.frames_count])
     rows = [
@@ -153,6 +153,23 @@ def quantize(arguments: argparse.Namespace) -> int:
     if reports and not arguments.json:
         print_reports(reports)
     return 0
+
+
+def _check_quantize(arguments: argparse.Namespace) -> None:
+    """UserError for what could not be written, or counted, after the frames were played."""
+    if arguments.check < 1:
+        raise UserError(f"--check {arguments.check} is too small; use 1 or more")
+    if not arguments.out.endswith(".npz"):
+        raise UserError(f"--out {arguments.out}: an integer network is read from a .npz alone; give a name that ends so")
+    require_place(arguments.out)
+    if arguments.frames is None:
+        return
+    require_place(arguments.frames)
+    if os.path.realpath(arguments.frames) == os.path.realpath(arguments.out):
+        raise UserError(f"--frames {arguments.frames}: the network goes there; give another name")
+    if not 1 <= arguments.frames_count <= arguments.check:
+        many = f"1 to {arguments.check}, the frames of --check"
+        raise UserError(f"--frames-count {arguments.frames_count}: choose {many}")
 
 
 def accelerate(arguments: argparse.Namespace) -> int:

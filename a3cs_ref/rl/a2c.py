@@ -20,6 +20,7 @@ from a3cs_ref.optim import OptimConfig, RMSProp, clip_factor, gradient_norm, lea
 from a3cs_ref.rl.evaluate import MOST_EPISODES, evaluation_due, score_now
 from a3cs_ref.rl.losses import LossConfig, Targets, task_loss
 from a3cs_ref.rl.rollout import Player, Policy, Rollout, RolloutConfig, lambda_returns
+from a3cs_ref.rl.sources import find
 from a3cs_ref.rng import generator
 
 
@@ -31,7 +32,7 @@ class TrainConfig:
     net: str = option("vanilla", "vanilla, vanilla2 (two dense streams), resnet14/20/38/74, or the path of an agent.json")
     steps: int = option(30_000_000, "agent steps, summed over environments (paper: 3e7)", least=1)
     teacher: str = option("", "checkpoint, run folder or shipped agent to distil from")
-    init: str = option("", "checkpoint whose weights the network starts from, for example a derived agent.npz")
+    init: str = option("", "checkpoint, run folder or shipped agent whose weights to start from, for example a derived agent.npz")
     seed: int = option(0, "seed of every generator of the run", least=0)
     norm: str = option("none", "normalisation: none, or bn with running statistics as constants", ("none", "bn"))
     log_every: int = option(10_000, "agent steps between rows of progress.jsonl", least=1)
@@ -81,9 +82,10 @@ class Trainer:
         self.agent = build_network(self.network, self.player.env.num_actions, config.norm)
         self.agent.initialise(generator(config.seed, "weights"))
         if config.init:
-            _, arrays = load_checkpoint(config.init)
-            with intact(config.init):
-                load_parameters(self.agent.parameters(), group(arrays, "theta"), config.init)
+            path = find(config.init)
+            _, arrays = load_checkpoint(path)
+            with intact(path):
+                load_parameters(self.agent.parameters(), group(arrays, "theta"), str(path))
                 self.agent.set_statistics(group(arrays, "statistics"))
         self.optimizer = RMSProp(self.agent.parameters(), config.optim)
 

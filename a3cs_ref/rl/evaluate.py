@@ -18,6 +18,7 @@ from a3cs_ref.rl.step import FRAME_CAP, FRAME_SIZE, FRAME_SKIP, STACK
 
 Policy = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 MOST_EPISODES = 10_000  # of one evaluation, which plays them all at once
+MOST_FRAMES = (1 << 31) - 1  # of an episode: the emulator counts its steps in 32 bits
 GROUP = 5  # environments stepped together: the last ones playing do not pay for more neighbours than these
 FILM_SCALE = 3  # a pixel of an observation becomes 3 x 3
 FILM_FRAMES = 4500  # five minutes of play; a longer episode's film stops there
@@ -94,6 +95,8 @@ def evaluate(
     """
     if not 1 <= episodes <= MOST_EPISODES:
         raise UserError(f"an evaluation plays 1 to {MOST_EPISODES:,} episodes, all at once, not {episodes:,}")
+    if not 1 <= max_frames <= MOST_FRAMES:
+        raise UserError(f"an episode may have 1 to {MOST_FRAMES:,} frames, not {max_frames:,}")
     if record is not None:
         require_place(record)  # this and a missing extra are said before the games, not after
         if not os.fspath(record).lower().endswith(".gif"):

@@ -9,12 +9,15 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any, NoReturn
 
 from a3cs_hw import __version__, streams
 from a3cs_hw.files import UserError, require_place
 
 Subparsers = Any  # argparse's own type for them is private
+
+NETWORK = "an integer network (.npz) or a unit list (.json); in `a3cs` also a net's name (vanilla, ...) or an agent.json"
 
 
 class Parser(argparse.ArgumentParser):
@@ -94,14 +97,15 @@ def _add_space(subparsers: Subparsers) -> None:
     parser = _add_command(
         subparsers, "space", "The searchable choices of the accelerator and the exact number of designs.", "a3cs space --chunks 4"
     )
-    parser.add_argument("network", nargs="?", metavar="NETWORK", help="count its units as slots (default: the 12-cell agent's)")
+    slots = f"{NETWORK}: its units are the slots (default: the 12-cell agent's)"
+    parser.add_argument("network", nargs="?", metavar="NETWORK", help=slots)
     parser.add_argument("--chunks", type=int, default=4, metavar="P", help="chunks at most (default: 4)")
     add_board_argument(parser, "whose bandwidth the chunks share")
     parser.set_defaults(run=run_space)
 
 
-def _add_network_and_design(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("network", metavar="NETWORK", help="an integer network (.npz) or a unit list (.json)")
+def _add_network_and_design(parser: argparse.ArgumentParser, network: str) -> None:
+    parser.add_argument("network", metavar="NETWORK", help=network)
     parser.add_argument("design", metavar="DESIGN", help="a design file (.json)")
     parser.add_argument("--board", metavar="NAME|FILE.json", help="another board than the design's")
     parser.add_argument(
@@ -117,7 +121,7 @@ def _add_predict(subparsers: Subparsers) -> None:
         "Cycles, FPS, DSP and BRAM of a network on a design, in closed form. Equal to what `simulate` counts.",
         "a3cs predict network.npz design.json",
     )
-    _add_network_and_design(parser)
+    _add_network_and_design(parser, NETWORK)
     parser.set_defaults(run=run_predict)
 
 
@@ -128,7 +132,7 @@ def _add_simulate(subparsers: Subparsers) -> None:
         "Run an integer network on a design: exact outputs of every unit, and cycles and words counted tile by tile.",
         "a3cs simulate network.npz design.json --frames frames.npy --out simulated",
     )
-    _add_network_and_design(parser)
+    _add_network_and_design(parser, "an integer network (.npz)")
     parser.add_argument("--frames", required=True, metavar="FRAMES.npy", help="its inputs: integers (B, channels, rows, columns)")
     parser.add_argument(
         "--out", required=True, metavar="DIR", help="writes UNIT.npy, every unit's output (B, M, R, C), and cost.json"
@@ -141,9 +145,8 @@ def run_space(args: argparse.Namespace) -> int:
     from a3cs_hw.space import Space, agent_slots
     from a3cs_hw.template import load_board
     from a3cs_hw.text import print_table
-    from a3cs_hw.workload import load_workload
 
-    slots = [unit.name for unit in load_workload(args.network)[0]] if args.network else agent_slots()
+    slots = [unit.name for unit in _load_workload(args)[0]] if args.network else agent_slots()
     space = Space(tuple(slots), args.chunks, load_board(args.board))
     if args.json:
         choices = {key: [list(v) if isinstance(v, tuple) else v for v in values] for key, values in space.choices.items()}
@@ -154,12 +157,20 @@ def run_space(args: argparse.Namespace) -> int:
     rows.append(["allocation", space.chunks, f"a chunk for each of {len(slots)} slots"])
     print_table(f"choices of each of up to {space.chunks} chunks, and of each slot", ["choice", "values", ""], rows)
     print(f"designs of one chunk: {space.chunk_designs():,}  (its share of the bandwidth not counted)")
-    print(f"designs: {space.count():,}  (about {space.count():.2e})")
+    print(f"designs: {space.count():,}  (about {Decimal(space.count()):.2e})")  # a float ends at 1e308
     return 0
 
 
 def _choice(value: Any) -> str:
     return ":".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _load_workload(args: argparse.Namespace) -> tuple[Any, Any]:
+    """Units and bits of the network that the arguments name; `a3cs` reads more kinds of names, by `args.load_workload`."""
+    from a3cs_hw.workload import load_workload
+
+    units, bits = getattr(args, "load_workload", load_workload)(args.network)
+    return units, bits
 
 
 def _load(args: argparse.Namespace) -> tuple[Any, Any, Any]:
@@ -168,10 +179,9 @@ def _load(args: argparse.Namespace) -> tuple[Any, Any, Any]:
 
     from a3cs_hw.resources import require_fit
     from a3cs_hw.template import load_board, load_design
-    from a3cs_hw.workload import load_workload
 
     _require_places(args)
-    units, bits = load_workload(args.network)
+    units, bits = _load_workload(args)
     design = load_design(args.design)
     if args.board:
         design = dataclasses.replace(design, board=load_board(args.board))

@@ -237,6 +237,17 @@ WRONG = {
     "a design to export": ("export c design.json --out new", "design.json: damaged or not a .npz of this project"),
     "a checkpoint to export": ("export c teacher/checkpoint.npz --out new", "not a a3cs-network file"),
     "nothing to compare on": ("quantize teacher --check 0 --out new.npz", "--check 0"),
+    "no frames to write": ("quantize teacher --frames f.npy --frames-count 0 --out new.npz", "1 to 1000, the frames of --check"),
+    "more frames than there are": (
+        "quantize teacher --frames f.npy --frames-count 9 --check 8 --out new.npz", "--frames-count 9: choose 1 to 8"
+    ),
+    "one file for two": ("quantize teacher --frames ./new.npz --out new.npz", "--frames ./new.npz: the network goes there"),
+    "a network of another suffix": ("quantize teacher --out new", "--out new: an integer network is read from a .npz alone"),
+    "a network in no folder": ("quantize teacher --out design.json/new.npz", "design.json is no folder that can be written"),
+    "games without frames": ("evaluate teacher --max-frames -4", "an episode may have 1 to 2,147,483,647 frames, not -4"),
+    "weights of a shipped agent": ("train --game catch --init teacher-breakout --out new", "teacher-breakout-vanilla.npz: holds"),
+    "a net to simulate": ("simulate vanilla design.json --frames frames.npy --out new", "no weights to simulate"),
+    "a net on another's design": ("predict vanilla design.json", "unit 'conv1' is on no chunk"),
     "too many episodes": ("evaluate teacher --episodes 100000000000", "1 to 10,000 episodes"),
     "no name for a film": ("evaluate teacher --episodes 1 --max-frames 40 --record=", "cannot write '': not the name of a file"),
     "a film of another kind": ("evaluate teacher --record film.mp4", "films are animated GIFs; give a name that ends in .gif"),

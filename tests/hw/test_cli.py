@@ -61,6 +61,14 @@ def test_space_counts(capsys):
     assert found["designs"] > 10**27 and found["slots"] == 40 and found["choices"]["rows"][-1] == 64
 
 
+def test_a_space_beyond_floats(capsys):
+    """A count that no float holds ends in a traceback."""
+    assert main(["space", "--chunks", "26"]) == 0
+    count, about = capsys.readouterr().out.splitlines()[-1].removeprefix("designs: ").split("  ")
+    digits = count.replace(",", "")
+    assert len(digits) >= 309 and about == f"(about {digits[0]}.{round(int(digits[1:5]) / 100):02d}e+{len(digits) - 1})"
+
+
 def write_wrong_designs():
     """A design without a unit, one with buffers that hold nothing, one with a chunk of no rows; and a board of one BRAM18."""
     allocation = {unit.name: 0 for unit in UNITS}
