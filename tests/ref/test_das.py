@@ -1,6 +1,8 @@
 """The engine of DAS and its rivals, on problems with known answers."""
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -242,3 +244,19 @@ def test_one_chunk_and_one_unit_can_be_searched(rng):
     """The smallest problems break the moves."""
     problem = tiny_problem(rng, units=1, choices=4, chunks=1, limit=2)
     assert das(problem, 60).value == problem.table[0, :2].min()
+
+
+@pytest.mark.parametrize(
+    ("numba", "said"),
+    [
+        ("raise ImportError('Numba needs NumPy 2.2 or less')", "cannot be used (Numba needs NumPy 2.2 or less)"),
+        ("import llvmlite_that_was_removed", "cannot be used (No module named 'llvmlite_that_was_removed')"),
+        ("raise ModuleNotFoundError('absent', name='numba')", ""),
+    ],
+)
+def test_a_broken_numba_is_told_from_none(tmp_path, numba, said):
+    """A search is several times as slow as it could be, and nobody says why; or it is said where Numba was never installed."""
+    (tmp_path / "numba.py").write_text(numba)
+    program = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from a3cs_ref.search.jit import jit; print(jit(len) is len)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n" and said in done.stderr and done.stderr.count("\n") == bool(said)
