@@ -47,7 +47,7 @@ def cosearch(arguments: argparse.Namespace) -> int:
     return _run(arguments, CoSearchConfig, CoSearch)
 
 
-def _run(arguments: argparse.Namespace, config_kind: type, learner_kind: type) -> int:
+def _run(arguments: argparse.Namespace, config_kind: type[Any], learner_kind: type[Any]) -> int:
     """Train or co-search: make or resume the run, and say how it ended."""
     folder = RunFolder(arguments.out)
     config = _configuration(arguments, config_kind, folder, folder.stored(learner_kind.kind, arguments.resume))
@@ -64,7 +64,7 @@ def _run(arguments: argparse.Namespace, config_kind: type, learner_kind: type) -
     return 0 if finished else INTERRUPTED
 
 
-def _configuration(arguments: argparse.Namespace, kind: type, folder: RunFolder, stored: dict[str, Any] | None) -> Any:
+def _configuration(arguments: argparse.Namespace, kind: type[Any], folder: RunFolder, stored: dict[str, Any] | None) -> Any:
     """The run's configuration: options on top of a preset, or of what is stored if the run is resumed.
 
     The game's name is made canonical, and what follows from the teacher is settled. UserError where a run to resume would

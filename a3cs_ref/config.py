@@ -12,11 +12,14 @@ import math
 import types
 import typing
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from a3cs_hw.files import UserError
 
-Config = TypeVar("Config")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Config = TypeVar("Config", bound="DataclassInstance")
 LARGEST = 1 << 53  # of a whole number without a bound of its own: a JSON reader may have floats alone
 
 

@@ -103,7 +103,7 @@ class RMSProp:
 
     def state(self) -> dict[str, np.ndarray]:
         """v (and m, and t) by name, for a checkpoint."""
-        kept = {"v": self.v, "m": self.m, "t": self.t}
+        kept: dict[str, Mapping[str, np.ndarray | int]] = {"v": self.v, "m": self.m, "t": self.t}
         return {f"{key}/{name}": np.asarray(value) for key, values in kept.items() for name, value in values.items()}
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:

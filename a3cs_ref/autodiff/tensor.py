@@ -88,7 +88,7 @@ class Tape:
 
     def require_no_more_maps(self) -> None:
         """ValueError if layers of acting were not looked up."""
-        if next(self.maps, None) is not None:
+        if self.maps is not None and next(self.maps, None) is not None:
             raise ValueError("the update is not the pass that acting was: it has fewer layers")
 
     def backward(self, loss: Tensor) -> None:

@@ -61,8 +61,10 @@ def build_layers(units: Sequence[Unit], norm: str) -> dict[str, Layer]:
     layers = {}
     for unit in units:
         source = by_name.get(unit.input)
-        flattens = unit.kind == "fc" and source is not None and source.kind != "fc"
-        layers[unit.name] = Layer(unit, (source.M, source.R, source.C) if flattens else None, norm)
+        flattened = None
+        if unit.kind == "fc" and source is not None and source.kind != "fc":
+            flattened = source.M, source.R, source.C
+        layers[unit.name] = Layer(unit, flattened, norm)
     return layers
 
 

@@ -46,7 +46,8 @@ class CellShape:
 
 def cell_shapes() -> list[CellShape]:
     """Twelve cells in three groups of four: 16 channels at 42x42, 32 at 21x21, 64 at 11x11 (stride 2 at a group's start)."""
-    shapes, channels, size = [], STEM.M, STEM.R
+    shapes: list[CellShape] = []
+    channels, size = STEM.M, STEM.R
     for group, width in enumerate(CHANNELS):
         for position in range(4):
             stride = 2 if group > 0 and position == 0 else 1

@@ -84,7 +84,7 @@ class SuperNet(Layered):
                 layers |= {f"{cell.name}/{operator}/{name}": layer for name, layer in those.items()}
         return layers | self.tail
 
-    def agent(self, path: Sequence[int]) -> ActorCritic:
+    def agent(self, path: Sequence[int] | np.ndarray) -> ActorCritic:
         """The agent of a path as a network of its own that shares this supernet's layers' weights (the same arrays)."""
         operators = [OPERATORS[index] for index in path]
         agent = ActorCritic(agent_units(operators, self.actions), self.norm)

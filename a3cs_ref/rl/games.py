@@ -23,7 +23,7 @@ class Game:
     """
 
     name = ""
-    action_names = ("stay", "left", "right")
+    action_names: tuple[str, ...] = ("stay", "left", "right")
     num_actions = len(action_names)
 
     def __init__(self, num_envs: int, seed: int, *, max_frames: int = FRAME_CAP) -> None:
@@ -195,7 +195,7 @@ class Bricks(Game):
         lost = self._meet_paddle()
         self._balls -= lost
         over = (self._balls == 0) | ~self._bricks.any(axis=(1, 2))
-        for row in np.flatnonzero(lost & ~over):
+        for row in np.flatnonzero(lost & ~over).tolist():
             self._serve(row, self._rngs[row])
         return points, points.copy(), lost | over, over
 
