@@ -131,7 +131,7 @@ def _add_agents(subparsers) -> None:
     accelerate.add_argument("--evaluations", type=int, default=10_000, help="designs evaluated (default: 10000)")
     accelerate.add_argument("--seed", type=int, default=0, help="seed of the search (default: 0)")
     accelerate.add_argument(
-        "--objective", default="fps", help="fps, latency, energy, edp, or weights such as fps=1,energy=0.5 (default: fps)"
+        "--objective", default="fps", help="fps, latency, energy, edp, or weights such as fps=1,energy=2 (default: fps)"
     )
     accelerate.add_argument("--ideal-memory", action="store_true", help="transfers take no time: what the arrays alone can do")
     for name, what in (("dsp", "DSP slices"), ("bram18", "BRAM18 blocks"), ("bytes-per-cycle", "bytes of DRAM a cycle")):

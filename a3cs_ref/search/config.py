@@ -24,7 +24,7 @@ class SearchConfig:
     """How phi is searched."""
 
     das_form: str = option("two-phase", "the recipe of search/das.py, or Eq. 9 as it stands", ("two-phase", "literal"))
-    das_objective: str = option("fps", "what phi is searched for: fps, latency, energy, edp, or weights: fps=1,energy=0.5")
+    das_objective: str = option("fps", "what phi is searched for: fps, latency, energy, edp, or weights: fps=1,energy=2")
     das_samples: int = option(16, "designs evaluated in one co-search iteration, S", least=1, most=65_536)
     das_lr: float = option(0.3, "Adam's learning rate for phi in phase 1 (and of the literal form)", least=0)
     das_phase: float = option(0.15, "share of the budget in phase 1", least=0, most=1)

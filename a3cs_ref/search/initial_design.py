@@ -41,7 +41,8 @@ def initial_indices(space: Space, units: Sequence[Unit]) -> np.ndarray:
 
 def shortest(rows: np.ndarray, evaluation: Evaluation) -> np.ndarray:
     """Of index vectors (S, M), some of which are feasible, the feasible one with the shortest epoch: (M,)."""
-    return rows[int(np.where(evaluation.feasible, evaluation.epoch, np.iinfo(np.int64).max).argmin())]
+    fits = np.flatnonzero(evaluation.feasible)
+    return rows[fits[evaluation.epoch[fits].argmin()]]
 
 
 def _candidate(

@@ -44,9 +44,10 @@ class LayerChunks(DesignProblem):
         """
         rows = np.concatenate([self._tiled(arrays, by_bytes) for arrays in self._arrays() for by_bytes in (False, True)])
         found = self.evaluate(rows)
-        if not found.feasible.any():
+        fits = np.flatnonzero(found.feasible)
+        if not len(fits):
             raise UserError(f"board {self.space.board.name}: no design of {self.chunks} chunks, one a layer, fits this network")
-        return rows[int(np.where(found.feasible, found.value, np.iinfo(np.int64).max).argmin())]
+        return rows[fits[found.value[fits].argmin()]]
 
     def _arrays(self) -> list[list[Array]]:
         """The array of every unit, for each pace: the fewest PEs that keep it, m_n's preferred, or else the fastest."""

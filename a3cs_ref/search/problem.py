@@ -25,6 +25,7 @@ from a3cs_hw.units import Unit
 from a3cs_ref.search.jit import jit
 
 NORM = 8  # of the chunks' cycles: nearly their maximum, but every chunk is heard
+MOST = 12.0  # sum of an objective's weights: no count of an Evaluator passes 2^62, no energy 2^73, and floats end at 2^1024
 BUFFERS = 0.25  # weight of how far tiles exceed their buffers, beside the share of units that do
 CHUNK_ORDERED = ("rows", "columns", "tm", "tn", "tr", "tc", "bram", "share", "registers")  # choices in order of size
 
@@ -57,7 +58,7 @@ OBJECTIVES = {
 
 
 def parse_objective(text: str) -> Objective:
-    """A name of OBJECTIVES, or weights such as "fps=1,energy=0.5"; UserError otherwise."""
+    """A name of OBJECTIVES, or weights such as "fps=1,energy=2", MOST in all; UserError otherwise."""
     if text in OBJECTIVES:
         return OBJECTIVES[text]
     weights = {}
@@ -69,7 +70,9 @@ def parse_objective(text: str) -> Objective:
             break
     known = weights.keys() <= set(Objective._fields) and len(weights) == text.count(",") + 1
     if not known or not all(0 <= weight < math.inf for weight in weights.values()) or not any(weights.values()):
-        raise UserError(f"objective {text!r}: use one of {', '.join(OBJECTIVES)}, or weights such as fps=1,energy=0.5")
+        raise UserError(f"objective {text!r}: use one of {', '.join(OBJECTIVES)}, or weights such as fps=1,energy=2")
+    if sum(weights.values()) > MOST:
+        raise UserError(f"objective {text!r}: the weights sum to more than {MOST:g}; divide all of them by one number")
     return Objective(**weights)
 
 

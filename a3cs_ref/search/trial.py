@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from a3cs_ref.search.problem import Figures, Problem
 
-NEVER = int(np.iinfo(np.int64).max)  # value of what was not found
+NEVER = math.inf  # value of what was not found
 
 
 class Trial:
@@ -48,8 +49,10 @@ class Trial:
 def side_by_side(trials: Sequence[Trial], rows: np.ndarray, weight: float) -> tuple[np.ndarray, Figures]:
     """One design for each of several searches on one problem, rows (S, M), evaluated together: as Trial.__call__."""
     found = trials[0].problem.evaluate(rows)
-    for sample in np.flatnonzero(found.feasible & (found.value < [trial.value for trial in trials])).tolist():
-        trials[sample].keep(rows[sample], found.value[sample].item())
+    fits = np.flatnonzero(found.feasible)
+    for sample, value in zip(fits.tolist(), found.value[fits].tolist(), strict=True):
+        if value < trials[sample].value:  # an integer compared with an integer, where both are: floats are not exact
+            trials[sample].keep(rows[sample], value)
     for trial in trials:
         trial.count += 1
     return found.smooth + weight * found.excess, found

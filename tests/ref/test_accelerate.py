@@ -32,7 +32,16 @@ def test_objectives_are_products():
             parse_objective(text)
 
 
-@pytest.mark.parametrize("objective", ["latency", "energy", "edp", "fps=1,energy=1"])
+def test_values_of_the_largest_figures_are_finite():
+    """A product of weights that are taken overflows, so that no design is better than none; or a refusal says no way out."""
+    cycles, energy = np.array([2**62]), np.array([2.0**73])
+    for text in ("fps=12", "latency=12", "energy=12", "fps=6,energy=6"):
+        assert np.isfinite(parse_objective(text).value(cycles, cycles, energy)).all()
+    with pytest.raises(UserError, match="'fps=8,energy=5': the weights sum to more than 12; divide"):
+        parse_objective("fps=8,energy=5")
+
+
+@pytest.mark.parametrize("objective", ["latency", "energy", "edp", "fps=1,energy=2"])
 def test_a_search_minimises_its_objective(objective):
     """The objective is reported wrong, or random search with the same budget is better at it."""
     found = Request("vanilla", evaluations=2000, objective=objective).search(ZC706)

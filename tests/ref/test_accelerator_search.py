@@ -57,6 +57,15 @@ def test_every_design_fits_its_network(form, board):
     assert search.progress == 1
 
 
+@pytest.mark.parametrize("objective", ["fps", "latency", "edp", "fps=1,energy=2"])
+def test_cycles_are_cycles_whatever_the_objective(objective):
+    """A product of figures is reported as cycles; or one that 64 bits do not hold is taken for that of no design."""
+    search = new_search(total=4, das_objective=objective)
+    for units in random_networks(1):
+        cost = predict(units, search.update(units))
+        assert search.cycles == (cost.latency if objective == "latency" else cost.epoch)
+
+
 def test_the_same_generator_gives_the_same_designs():
     """A run cannot be repeated."""
     runs = [[search.update(units).to_json() for units in random_networks(7)] for search in (new_search(3), new_search(3))]

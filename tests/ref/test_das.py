@@ -1,8 +1,10 @@
 """The engine of DAS and its rivals, on problems with known answers."""
 
+import dataclasses
 import math
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ from a3cs_ref.search.moves import DRAWS, SEVERAL, Moves
 from a3cs_ref.search.problem import NORM
 from a3cs_ref.search.problems import PROBLEMS, REFERENCES
 from a3cs_ref.search.search_baselines import exhaustive
-from a3cs_ref.search.trial import Trial
+from a3cs_ref.search.trial import Trial, side_by_side
 
 RIVALS = {name: method for name, method in METHODS.items() if name != "das"}
 
@@ -130,6 +132,21 @@ def test_exhaustive_search_sees_every_design(rng):
     assert trial.value == found.value[found.feasible].min()
     with pytest.raises(UserError, match="72 designs are more than 71 evaluations"):
         exhaustive(problem, 71, [rng])
+
+
+def test_the_better_of_two_values_is_kept(rng):
+    """A count that needs all of 64 bits is compared as a float, or a value beyond them is taken for worse than none."""
+    problem = tiny_problem(rng)
+    rows = every_design(problem)[:2]
+    for better, worse in ((2**60, 2**60 + 1), (1e30, 2e30)):
+        for way in (Trial.__call__, lambda trial, row, weight: side_by_side([trial], row, weight)):
+            trial = Trial(problem)
+            for number, value in enumerate((worse, better, worse)):
+                found = dataclasses.replace(problem.evaluate(rows[:1]), value=np.array([value]), feasible=np.array([True]))
+                trial.problem = SimpleNamespace(evaluate=lambda _, found=found: found)
+                way(trial, rows[number % 2 : number % 2 + 1], 0.0)
+            assert trial.value == better and trial.history == [[1, worse], [2, better]]
+            assert np.array_equal(trial.best, rows[1])
 
 
 def test_literal_gradient_in_expectation(rng):
