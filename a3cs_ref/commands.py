@@ -188,7 +188,7 @@ def accelerate(arguments: argparse.Namespace) -> int:
     document = found.document | {"design": arguments.out}
     found.design.save(arguments.out)
     if arguments.pareto:
-        document["pareto"] = _pareto(arguments, request)
+        document |= _pareto(arguments, request)
     _answer(arguments, document, found.rows, "accelerate")
     return 0
 
@@ -206,18 +206,20 @@ def _check_pictures(arguments: argparse.Namespace) -> None:
     require_place(arguments.out)
 
 
-def _pareto(arguments: argparse.Namespace, request: Request) -> list[list[float]]:
-    """The front of FPS against DSP, printed and drawn."""
+def _pareto(arguments: argparse.Namespace, request: Request) -> dict[str, Any]:
+    """The front of FPS against DSP, printed and drawn, and the limits under which no search could begin."""
     from a3cs_ref.search import pareto
 
-    points = pareto.pareto_points(request.board, lambda board: request.search(board).points)
-    front = pareto.pareto_front(points)
+    found = pareto.pareto_points(request.board, lambda board: request.search(board).points)
+    front = pareto.pareto_front(found.points)
     title = f"{arguments.network} on {request.board.name}: throughput against DSP"
-    save_png(draw_fps_dsp({"met by the searches": points, "the front": front}, request.board.dsp, title), arguments.pareto)
+    save_png(draw_fps_dsp({"met by the searches": found.points, "the front": front}, request.board.dsp, title), arguments.pareto)
     if not arguments.json:
         rows = [[int(dsp), fps, round(request.board.clock_hz / fps)] for dsp, fps in front]
         print_table(f"Pareto front, {len(front)} designs; {arguments.pareto}", pareto.COLUMNS, rows)
-    return front
+        if found.skipped:
+            print(f"not searched within {', '.join(map(str, found.skipped))} DSP: {found.reason}")
+    return {"pareto": front, "pareto_not_searched": found.skipped}
 
 
 def _compare_methods(arguments: argparse.Namespace, request: Request) -> int:

@@ -61,14 +61,15 @@ class AcceleratorSearch:
 
     def update(self, units: Sequence[Unit]) -> Design:
         """One iteration on this network: S designs evaluated, phi moved. Returns hw(phi*), the best feasible design for it."""
-        trial = Trial(DesignProblem(self.space, units, None, self.config.das_objective, self.memory))
+        problem = DesignProblem(self.space, units, None, self.config.das_objective, self.memory)
+        trial = Trial(problem)
         self.das.look_again(trial, self.known)
-        self.plain = ensure_feasible(trial, self.space, units, self.plain)
+        self.plain = ensure_feasible(trial, problem, self.plain)
         self.das.step(trial, self.config.das_samples, self.progress)
         assert trial.best is not None
         self.best, self.cycles = trial.best, int(trial.value)
         if not self.das.objective.is_count:
-            self.cycles = int(trial.problem.evaluate(self.best[None]).chunk_cycles.max())
+            self.cycles = int(problem.evaluate(self.best[None]).chunk_cycles.max())
         self.iteration += 1
         return self.design(units)
 
@@ -99,13 +100,13 @@ class AcceleratorSearch:
         self.best, self.plain = arrays.get("best"), arrays.get("plain")
 
 
-def ensure_feasible(trial: Trial, space: Space, units: Sequence[Unit], plain: np.ndarray | None) -> np.ndarray | None:
+def ensure_feasible(trial: Trial, problem: DesignProblem, plain: np.ndarray | None) -> np.ndarray | None:
     """See that the trial knows a feasible design: if not, evaluate a plain one. Returns the plain design, old or new.
 
     The candidates for the plain design are not counted as evaluations. UserError when none of them fits the board.
     """
     if trial.best is None:
-        plain = initial_indices(space, units)
+        plain = initial_indices(problem.space, problem.units, problem.bits)
         trial(plain[None], 0.0)
     return plain
 
@@ -189,7 +190,7 @@ def das_searches(
     if warm_start is not None:
         das.go_on_from(warm_start.das)
         das.look_again(trial, warm_start.known)
-    ensure_feasible(trial, problem.space, problem.units, None)
+    ensure_feasible(trial, problem, None)
     run(das, trial, evaluations - budget)
     searches = [Searched(problem, das, trial)]
     if start is not None:

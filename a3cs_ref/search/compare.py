@@ -94,7 +94,7 @@ class Task:
             return best_of(das_searches(problem, self.evaluations, SearchConfig(), rng)).design
         trial = Trial(problem)
         trial(start[None], 0.0)
-        ensure_feasible(trial, problem.space, self.units, None)
+        ensure_feasible(trial, problem, None)
         das = new_das(problem, self.evaluations, SearchConfig(), rng)
         run(das, trial, self.evaluations)
         return Searched(problem, das, trial).design

@@ -1,13 +1,14 @@
 """A plain design that fits: where a search starts, so that there is a feasible design from the first iteration on.
 
 All chunks are alike; the units are dealt out by their MACs, the largest first, each to the chunk with the least so far. Of a
-handful of PE arrays and tilings the one with the shortest epoch that fits the board is taken.
+handful of PE arrays and tilings the one with the shortest epoch that fits the board is taken: at 16 bits if it fits with the
+network's own words, too, so that searches of one network at several word sizes begin alike, and otherwise with these.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from a3cs_hw.evaluate import Evaluation, Evaluator
 from a3cs_hw.files import UserError
 from a3cs_hw.space import Space
+from a3cs_hw.template import Bits
 from a3cs_hw.units import Unit
 
 # PE rows, columns, tm, tn, tr and tc, BRAM budget of a chunk.
@@ -24,10 +26,13 @@ PIXELS = (4, 7, 11)
 BUDGETS = (32, 64, 128, 256)
 
 
-def initial_indices(space: Space, units: Sequence[Unit]) -> np.ndarray:
-    """The index vector (M,) of a plain feasible design for these units; UserError if none of the candidates fits the board."""
+def initial_indices(space: Space, units: Sequence[Unit], bits: Mapping[str, Bits] | None = None) -> np.ndarray:
+    """The index vector (M,) of a plain feasible design for these units; UserError if none of the candidates fits the board.
+
+    bits: word sizes by unit name, default 16-bit words with 8-bit frames.
+    """
     rows = np.stack([_candidate(space, units, *choice) for choice in itertools.product(ARRAYS, CHANNELS, PIXELS, BUDGETS)])
-    evaluation = Evaluator(space, list(units))(rows)
+    evaluation = Evaluator(space, list(units), bits)(rows)
     if not evaluation.feasible.any():
         homeless = [unit.name for unit, fits in zip(units, evaluation.possible.any(axis=0), strict=True) if not fits]
         if homeless:
@@ -36,13 +41,16 @@ def initial_indices(space: Space, units: Sequence[Unit]) -> np.ndarray:
             raise UserError(f"unit {homeless[0]!r}{more} fits the buffers of no chunk, not even {share}; use a smaller kernel")
         tried = f"no plain design of {space.chunks} chunk{'s' * (space.chunks > 1)} fits this network"
         raise UserError(f"board {space.board.name}: {tried}; use {'fewer chunks or ' * (space.chunks > 1)}a larger board")
-    return shortest(rows, evaluation)
+    usual = Evaluator(space, list(units))(rows)
+    if usual.feasible.any() and evaluation.feasible[shortest(usual)]:
+        return rows[shortest(usual)]
+    return rows[shortest(evaluation)]
 
 
-def shortest(rows: np.ndarray, evaluation: Evaluation) -> np.ndarray:
-    """Of index vectors (S, M), some of which are feasible, the feasible one with the shortest epoch: (M,)."""
+def shortest(evaluation: Evaluation) -> int:
+    """Of designs, some of which are feasible, the place of the feasible one with the shortest epoch."""
     fits = np.flatnonzero(evaluation.feasible)
-    return rows[fits[evaluation.epoch[fits].argmin()]]
+    return int(fits[evaluation.epoch[fits].argmin()])
 
 
 def _candidate(

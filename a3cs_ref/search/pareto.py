@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from a3cs_hw.files import UserError
 from a3cs_hw.template import Board
@@ -20,23 +21,34 @@ def limits(board: Board) -> list[int]:
     return [board.dsp * part // LIMITS for part in range(1, LIMITS + 1)]
 
 
-def pareto_points(board: Board, search: Callable[[Board], Sequence[Point]]) -> list[Point]:
-    """[DSP, FPS] of designs met by searches under a rising limit of DSP slices. search: the points of one on a board.
+@dataclass(frozen=True)
+class Points:
+    """[DSP, FPS] of the designs that searches met; the limits under which one had no design to begin with, and why."""
+
+    points: list[Point]
+    skipped: list[int]
+    reason: str
+
+
+def pareto_points(board: Board, search: Callable[[Board], Sequence[Point]]) -> Points:
+    """Searches under a rising limit of DSP slices. search: the points of one on a board.
 
     UserError when nothing fits under any limit.
     """
     points: list[Point] = []
+    skipped: list[int] = []
     reason = ""
     for dsp in limits(board):
-        limited = dataclasses.replace(board, name=f"{board.name}, limited", dsp=dsp)
+        limited = dataclasses.replace(board, name=f"{board.name}, {dsp} DSP", dsp=dsp)
         say(f"searching with {limited.dsp} DSP")
         try:
             points += search(limited)
         except UserError as error:  # a small board may hold nothing
+            skipped.append(dsp)
             reason = str(error)
     if not points:
         raise UserError(reason)
-    return points
+    return Points(points, skipped, reason)
 
 
 def pareto_front(points: Sequence[Sequence[float]]) -> list[Point]:

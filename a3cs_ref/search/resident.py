@@ -59,7 +59,7 @@ def resident_indices(space: Space, units: Sequence[Unit], bits: Mapping[str, Bit
         return None
     candidates = np.stack(rows)
     evaluation = Evaluator(space, list(units), bits)(candidates)
-    return shortest(candidates, evaluation) if evaluation.feasible.any() else None
+    return candidates[shortest(evaluation)] if evaluation.feasible.any() else None
 
 
 @dataclass(frozen=True)

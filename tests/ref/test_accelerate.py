@@ -11,6 +11,7 @@ from search_cases import tiny_problem
 from a3cs_hw.files import UserError
 from a3cs_hw.predictor import predict
 from a3cs_hw.template import ZC706, load_design
+from a3cs_ref.search import pareto
 from a3cs_ref.search.accelerate import Request, limited
 from a3cs_ref.search.compare_methods import COLUMNS, best_so_far, compare_methods, document, table
 from a3cs_ref.search.methods import METHODS
@@ -97,10 +98,22 @@ def test_points_come_from_searches_under_rising_limits():
             raise UserError("nothing fits")
         return [[board.dsp, 2.0 * board.dsp]]
 
-    points = pareto_points(ZC706, search)
-    assert seen == [112, 225, 337, 450, 562, 675, 787, 900] and [dsp for dsp, _ in points] == seen[2:]
+    found = pareto_points(ZC706, search)
+    assert seen == [112, 225, 337, 450, 562, 675, 787, 900] and [dsp for dsp, _ in found.points] == seen[2:]
+    assert (found.skipped, found.reason) == (seen[:2], "nothing fits")
     with pytest.raises(UserError, match="nothing fits"):
         pareto_points(dataclasses.replace(ZC706, dsp=200), search)
+
+
+def test_limits_without_a_search_are_named(tmp_path, monkeypatch):
+    """Limits that are too small are left out of the front without a word."""
+    pytest.importorskip("matplotlib", reason="pictures need matplotlib: pip install 'a3cs-ref[plot]'")
+    monkeypatch.setattr(pareto, "limits", lambda board: [12, 62, board.dsp])
+    files = ("--pareto", tmp_path / "front.png", "--out", tmp_path / "d.json")
+    line = ("accelerate", "vanilla", "--evaluations", "5", "--dsp", "100", *files)
+    reason = "board zc706, limited, 62 DSP: no plain design of 4 chunks fits"
+    assert f"not searched within 12, 62 DSP: {reason}" in a3cs(*line).out
+    assert a3cs(*line, "--json").document["pareto_not_searched"] == [12, 62]
 
 
 def test_best_so_far():

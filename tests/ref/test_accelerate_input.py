@@ -15,6 +15,7 @@ from a3cs_hw.resources import design_dsp, problems
 from a3cs_hw.template import ZC706, load_board, load_design
 from a3cs_hw.units import Unit
 from a3cs_hw.workload import load_workload, save_units
+from a3cs_ref.nn.build import network_units
 from a3cs_ref.search.accelerate import Request, accelerate, units_of
 
 WIDE = Unit("wide", "conv", 8, 8, 200, 200, 101, 1, 50)  # no plain chunk holds 8 x 8 kernels of 101 x 101
@@ -97,6 +98,25 @@ def test_the_library_says_the_same(network, board, chunks, message):
     """Whoever calls the function gets a traceback of NumPy's where the command gives a line."""
     with pytest.raises(UserError, match=message):
         accelerate(Request(network, load_board(board), chunks, 50))
+
+
+@pytest.mark.parametrize(
+    ("word", "chunks", "dsp", "bram18"), [(8, 1, 10, 1090), (32, 4, 900, 512)], ids=["8 bits", "32 bits"]
+)
+def test_a_plain_design_is_one_for_the_networks_words(word, chunks, dsp, bram18):
+    """A network of narrow words is refused by a board that holds it, or one of wide words begins with what does not fit."""
+    save_units("words.json", network_units("vanilla", None, 4), word=word)
+    board = dataclasses.replace(ZC706, dsp=dsp, bram18=bram18)
+    design = accelerate(Request("words.json", board, chunks, 20)).design
+    units, bits = load_workload("words.json")
+    assert problems(units, design, bits, board) == []
+
+
+def test_words_too_wide_for_a_board_are_one_clear_line():
+    """A network that fits a board at 16 bits alone ends in a traceback."""
+    save_units("wide-words.json", network_units("vanilla", None, 4), word=32)
+    answer = a3cs("accelerate", "wide-words.json", "--bram18", "32", "--chunks", "1", "--evaluations", "20")
+    assert answer.status == 2 and "no plain design of 1 chunk fits this network" in answer.err
 
 
 def test_cycles_beyond_32_bits_are_searched():

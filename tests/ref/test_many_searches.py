@@ -34,7 +34,7 @@ def search(problem, units, method, form, evaluations, rng):
         (trial,) = METHODS[method](problem, evaluations, [rng])
         return trial
     trial = Trial(problem)
-    ensure_feasible(trial, problem.space, units, None)
+    ensure_feasible(trial, problem, None)
     run(new_das(problem, evaluations, SearchConfig(das_form=form), rng), trial, evaluations)
     return trial
 
