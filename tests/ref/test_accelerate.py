@@ -13,7 +13,7 @@ from a3cs_hw.predictor import predict
 from a3cs_hw.template import ZC706, load_design
 from a3cs_ref.search import pareto
 from a3cs_ref.search.accelerate import Request, limited
-from a3cs_ref.search.compare_methods import COLUMNS, best_so_far, compare_methods, document, table
+from a3cs_ref.search.compare_methods import COLUMNS, Curve, best_so_far, compare_methods, document, table
 from a3cs_ref.search.methods import METHODS
 from a3cs_ref.search.pareto import pareto_front, pareto_points
 from a3cs_ref.search.problem import OBJECTIVES, Objective, parse_objective
@@ -121,6 +121,14 @@ def test_best_so_far():
     trial = Trial.__new__(Trial)
     trial.history = [[3, 50], [7, 40]]
     assert best_so_far(trial, np.array([1, 2, 3, 6, 7, 100])).tolist() == [np.inf, np.inf, 50, 50, 40, 40]
+
+
+def test_curves_of_searches_that_found_nothing():
+    """Infinity is printed or written into JSON, which has none; or a method that found something looks as if it had not."""
+    curves = {"das": Curve(np.array([100, 200]), np.array([[np.inf, 50.0], [np.inf, 40.5], [60.0, 30.0]]))}
+    assert table(curves) == [["das", 200, 40.5, 30, 50, 50]]
+    found = json.loads(json.dumps(document(curves), allow_nan=False))["das"]
+    assert found["median"] == [None, 40.5] and found["q1"] == [60, 30] and found["worst"] == [None, 50]
 
 
 def test_methods_side_by_side():

@@ -43,13 +43,22 @@ def test_all_keep_to_the_same_limits(ideal):
 
 
 def test_each_baseline_is_what_it_says(monkeypatch):
-    """The single chunk has company, a layer shares its chunk, or Multi-CLP's chunks change their dataflow."""
+    """The single chunk has company or half a board, a layer shares its chunk, or Multi-CLP's chunks change their dataflow."""
     designs, task = {}, task_of("vanilla")
+    search, budgets = Task.search, {}
     monkeypatch.setattr(compare, "_design_row", lambda name, task, design: designs.setdefault(name, design))
+
+    def watched(task, name, problem, *start):
+        budgets[name] = problem.space.choices["bram"]
+        return search(task, name, problem, *start)
+
+    monkeypatch.setattr(Task, "search", watched)
     for name, build in compare.ACCELERATORS.items():
         if name != "DNNBuilder":
             build(name, task)
     assert len(designs["single chunk"].chunks) == 1
+    assert budgets.pop("single chunk") == (*CHOICES["bram"], 1024)  # nearly the board's 1,090: no chunk beside it needs any
+    assert set(budgets.values()) == {CHOICES["bram"]}
     alone = designs["one chunk a layer"]
     assert [alone.chunk_of(unit.name) for unit in task.units] == list(range(len(task.units)))
     assert {chunk.interconnect for chunk in designs["Multi-CLP dataflow"].chunks} == {"m_n"}

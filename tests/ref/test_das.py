@@ -12,10 +12,11 @@ from partition_oracle import optimum
 from search_cases import das, every_design, tiny_problem
 
 from a3cs_hw.files import UserError
+from a3cs_ref.search import das as das_module
 from a3cs_ref.search.config import SearchConfig
-from a3cs_ref.search.das import LADDER, Das, _learn, entropy_gradient, literal_gradient, softmax
+from a3cs_ref.search.das import ENTROPY, LADDER, UNIFORM, WEIGHTS, Das, _learn, entropy_gradient, literal_gradient, softmax
 from a3cs_ref.search.methods import METHODS
-from a3cs_ref.search.moves import DRAWS, SEVERAL, Moves
+from a3cs_ref.search.moves import DRAWS, FOCUS, SEVERAL, Moves
 from a3cs_ref.search.problem import NORM
 from a3cs_ref.search.problems import PROBLEMS, REFERENCES
 from a3cs_ref.search.search_baselines import exhaustive
@@ -193,6 +194,124 @@ def test_entropy_gradient(rng):
         shift[place] = step
         slope = (minus_entropy(phi + shift) - minus_entropy(phi - shift)) / (2 * step)
         assert found[place] == pytest.approx(slope, abs=1e-8)
+
+
+def phase_one_gradient(problem, phi, samples, share, monkeypatch):
+    """What a batch of phase 1 hands to Adam, and the designs that it was taken from."""
+    seen, rows = [], []
+    search = Das(problem.sizes, SearchConfig(), np.random.default_rng(3), hands=1)
+    search.phi[:] = phi
+    monkeypatch.setattr(search.adam, "step", lambda phi, gradient, lr: seen.append(gradient))
+    draw = search._draw
+    monkeypatch.setattr(search, "_draw", lambda *given: rows.append(draw(*given)) or rows[-1])
+    search._batch(Trial(problem), samples, share)
+    return seen[0], rows[0]
+
+
+def test_the_bonus_raises_entropy_and_fades(rng, monkeypatch):
+    """The bonus has the other sign, so that phi settles on its first guess, or it still pulls when phase 1 ends."""
+    problem = tiny_problem(rng, units=3, choices=3)
+    phi = rng.normal(size=(len(problem.sizes), 3))
+    exists = np.arange(3) < problem.sizes[:, None]
+
+    def entropy(values):
+        p = softmax(np.where(exists, values, -np.inf))
+        return -(p * np.log(np.maximum(p, 1e-300))).sum(axis=1)
+
+    def bonus(share):
+        given = problem, phi, 16, share, monkeypatch
+        gradient, _ = phase_one_gradient(*given)
+        with monkeypatch.context() as patch:
+            patch.setattr(das_module, "ENTROPY", 0.0)
+            return gradient - phase_one_gradient(*given)[0]
+
+    assert (entropy(phi - 0.1 * bonus(0.0)) > entropy(phi)).all()
+    assert bonus(0.5) == pytest.approx(0.5 * ENTROPY * entropy_gradient(softmax(np.where(exists, phi / 0.75, -np.inf))))
+    assert (bonus(1.0) == 0).all()
+
+
+def test_what_phase_one_rewards(rng, monkeypatch):
+    """Rewards have another scale beside the entropy bonus, do not sum to zero, or go to others than the best quarter."""
+    problem = tiny_problem(rng, units=3, choices=3, limit=6)
+    gradient, rows = phase_one_gradient(problem, 0.0, 8, 1.0, monkeypatch)
+    figures = problem.evaluate(rows)
+    best = np.argsort(figures.smooth + WEIGHTS[0] * figures.excess, kind="stable")[:2]
+    expected = np.zeros_like(gradient)
+    for sample, row in enumerate(rows):
+        expected[np.arange(len(row)), row] += -1 / 8 if sample in best else 1 / 24
+    assert gradient == pytest.approx(expected)
+
+
+def test_each_phase_has_its_weight_of_broken_limits(rng):
+    """Phase 2 weighs broken limits as phase 1 does, so that designs in hand do not come to fit."""
+    problem, seen = tiny_problem(rng, units=3, choices=3), []
+
+    class Weighed(Trial):
+        def __call__(self, rows, weight):
+            seen.append(weight)
+            return super().__call__(rows, weight)
+
+    trial, search = Weighed(problem), Das(problem.sizes, SearchConfig(), rng, hands=2)
+    for progress, weights in ((0.0, WEIGHTS[:1]), (0.5, WEIGHTS[1:] * 2), (0.9, WEIGHTS[1:])):  # the second begins phase 2
+        search.step(trial, 8, progress)
+        assert (*seen,) == weights
+        seen.clear()
+    costs, figures = search.costs, problem.evaluate(search.hands)
+    assert costs == pytest.approx(figures.smooth + 4.0 * figures.excess)
+
+
+def test_a_share_of_draws_does_not_ask_phi(rng):
+    """What phi has given up is never seen again, or more of the samples are uniform than is said."""
+    search = Das(np.array([4, 4, 2, 4]), SearchConfig(), rng, hands=1)
+    search.phi[:, 0] = 50.0
+    counts = np.stack([(search._draw(1.0, 20_000) == choice).sum(axis=0) for choice in range(4)])  # (choices, M)
+    expected = 20_000 * UNIFORM / search.sizes
+    for choice in range(1, 4):
+        wanted = np.where(choice < search.sizes, expected, 0)
+        assert (np.abs(counts[choice] - wanted) <= 5 * np.sqrt(wanted)).all()
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_first_samples_are_uniform(name, rng, monkeypatch):
+    """A search begins in one corner of the space: a choice is never drawn, or more often than the others of its parameter."""
+    problem, rows = tiny_problem(rng, units=2, choices=3), []
+    evaluate = problem.evaluate
+    monkeypatch.setattr(problem, "evaluate", lambda designs: rows.append(designs.copy()) or evaluate(designs))
+    METHODS[name](problem, 1, [np.random.default_rng(seed) for seed in range(900)])
+    drawn = np.concatenate(rows)
+    assert len(drawn) == 900
+    for m, size in enumerate(problem.sizes):
+        counts = np.bincount(drawn[:, m], minlength=size)
+        assert len(counts) == size and (np.abs(counts - 900 / size) < 5 * math.sqrt(900 / size * (1 - 1 / size))).all()
+
+
+def test_how_much_the_cross_entropy_method_keeps(rng, monkeypatch):
+    """Its distribution forgets all that it was, or hardly moves: after a batch a choice that all of its best have is drawn with
+    probability KEEP / 2 + (1 - KEEP) (1 - FLOOR / 2)."""
+    problem, rows = tiny_problem(rng, units=1, choices=2, chunks=1, limit=2), []
+    evaluate = problem.evaluate
+    monkeypatch.setattr(problem, "evaluate", lambda designs: rows.append(designs.copy()) or evaluate(designs))
+    METHODS["cem"](problem, 256, [np.random.default_rng(seed) for seed in range(40)])
+    second = np.concatenate(rows[1::2])[:, 0]
+    assert len(second) == 40 * 128
+    share, expected = (second == problem.table[0].argmin()).mean(), 0.7 / 2 + 0.3 * (1 - 0.01 / 2)
+    assert abs(share - expected) < 5 * math.sqrt(expected * (1 - expected) / len(second))
+
+
+def test_a_focused_move_takes_a_slot_from_the_slowest_chunk(rng):
+    """The slot that moves is another chunk's, as always the first one's; or an empty chunk, or none, ends in a traceback."""
+    problem = tiny_problem(rng, units=6, choices=3, chunks=3)
+    moves, phi = Moves(problem), np.zeros((len(problem.sizes), 3))
+    rows = np.tile([0, 0, 0, 2, 0, 1, 2, 1, 2], (400, 1))  # slots 4, 1; 5, 7; and 3, 6, 8 are on the three chunks
+    u, noise = rng.random((400, DRAWS)), rng.gumbel(size=(400, 3))
+    u[:, 0], u[:, 1] = 0.99, 0.5 * FOCUS  # one parameter moves, and it is a slot of the slowest chunk
+    for slowest, slots in ((0, {4}), (1, {5, 7}), (2, {3, 6, 8})):
+        new, changed = moves.propose(rows, np.full(400, slowest), phi, np.ones(400), noise, u)
+        assert set(changed.tolist()) == slots and (new[np.arange(400), changed] != slowest).all()
+    rows[:, 4] = 1
+    for slowest in (0, -1):  # nothing is there to be taken, or latency is searched for: any parameter
+        _, changed = moves.propose(rows, np.full(400, slowest), phi, np.ones(400), noise, u)
+        assert set(changed.tolist()) == set(range(9))
 
 
 @pytest.mark.parametrize("name", ["A", "BG", "resnet14"])

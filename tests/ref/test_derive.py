@@ -151,6 +151,23 @@ def test_statistics_are_taken_anew_for_the_derived_agent(tmp_path, monkeypatch):
     assert all(np.isfinite(tensor.data).all() for tensor in after(frames))
 
 
+def test_statistics_are_the_mean_of_all_batches(monkeypatch):
+    """A batch counts more than another one, a frame is left out, or what other paths left behind is kept in part."""
+
+    class Agent:
+        mean, seen = 1e9, 0
+
+        def update_statistics(self, frames, momentum):
+            self.mean = (1 - momentum) * self.mean + momentum * frames.mean()
+            self.seen += len(frames)
+
+    monkeypatch.setattr(derive, "RECALIBRATION", (5, 8))
+    monkeypatch.setattr(derive, "collect_frames", lambda policy, game, count, seed: np.arange(count, dtype=float))
+    agent = Agent()
+    derive._recalibrate(agent, "catch", 0)
+    assert agent.mean == pytest.approx(np.arange(40).mean()) and agent.seen == 40
+
+
 def test_derived_agent_can_be_trained_on(derived, tmp_path):
     """Retraining starts from other weights than the derived agent's, or cannot read agent.json and agent.npz."""
     folder, found = derived

@@ -17,10 +17,11 @@ from a3cs_hw.predictor import predict
 from a3cs_hw.report import cost_document, ideal_memory
 from a3cs_hw.template import Chunk, Design
 from a3cs_hw.workload import network_bits
+from a3cs_ref.checkpoint import save_checkpoint
 from a3cs_ref.nn.cells import CELLS, OPERATORS
 from a3cs_ref.quantize import QuantizeConfig, quantize
 from a3cs_ref.report import write_report
-from a3cs_ref.report.learning import alpha_from
+from a3cs_ref.report.learning import alpha_from, teacher_score
 from a3cs_ref.report.page import element
 from a3cs_ref.report.run import cost_from_document, read_run
 
@@ -323,6 +324,33 @@ def test_bad_folder_is_refused_in_one_line(full, tmp_path, name, no_matplotlib):
     message = str(refused.value)
     assert said in message and str(folder) in message and "\n" not in message
     assert not (folder / "report.html").exists()
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e300"])
+def test_scores_that_are_not_finite_are_refused_in_one_line(tmp_path, number, no_matplotlib):
+    """A curve is drawn through a number that has no place on it, or the page states it."""
+    folder = write_run(tmp_path)
+    with open(folder / "progress.jsonl", "a") as log:
+        log.write(f'{{"step": 9000, "score": {number}}}\n')
+    with pytest.raises(UserError, match=r"progress.jsonl: line 5 is no row of a run \(score is .*, not a number\)"):
+        write_report(folder)
+
+
+def test_losses_that_are_not_finite_are_left_out(tmp_path):
+    """A loss that was once no number breaks the axis of all others."""
+    folder = write_run(tmp_path, rows=0)
+    rows = [{"step": step, "value": value} for step, value in enumerate((0.5, np.nan, np.inf, -np.inf, None, True, 1e301, 0.25))]
+    (folder / "progress.jsonl").write_text("".join(json.dumps(each) + "\n" for each in rows))
+    steps, values = read_run(folder).learning.series("value")
+    assert (steps.tolist(), values.tolist()) == ([0, 7], [0.5, 0.25])
+
+
+@pytest.mark.parametrize(("score", "stated"), [(2.5, 2.5), (float("nan"), None), (float("inf"), None), ("high", None)])
+def test_a_teachers_score_is_a_number_or_none(tmp_path, score, stated):
+    """The line of the teacher's score is drawn at no number."""
+    folder = write_run(tmp_path, teacher=str(tmp_path / "teacher.npz"))
+    save_checkpoint(tmp_path / "teacher.npz", {"score": score}, {})
+    assert teacher_score(read_run(folder).learning) == stated
 
 
 @pytest.mark.parametrize(("agreement", "said"), [([], "no JSON object"), ({"greedy": "yes"}, "greedy is 'yes'")])
