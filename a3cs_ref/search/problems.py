@@ -14,9 +14,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from a3cs_hw.arrays import ceil_div
 from a3cs_hw.space import CHOICES, Space
-from a3cs_hw.template import ZC706
+from a3cs_hw.template import ZC706, ceil_div
 from a3cs_hw.units import Unit
 from a3cs_ref.nn.cells import agent_units
 from a3cs_ref.nn.resnet import resnet_units

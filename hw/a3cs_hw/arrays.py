@@ -21,16 +21,6 @@ Record = TypeVar("Record", bound="_Arrays")
 LIMIT = 1 << 62  # what the figures of all units together stay below
 
 
-def ceil_div(a: Array, b: Array | int) -> Array:
-    """ceil(a / b) of integers, elementwise and exact."""
-    return -(-a // b)
-
-
-def word_bytes(bits: Array) -> Array:
-    """Bytes of words of this many bits: template.word_bytes for arrays."""
-    return ceil_div(bits, 8)
-
-
 class _Arrays:
     """A dataclass of arrays of one shape that are indexed together."""
 

@@ -26,7 +26,7 @@ HASH = np.uint64(0x9E3779B97F4A7C15)  # memory.PairMemory.place
 
 @jit
 def ceil_div(a, b):
-    """ceil(a / b) of positive integers."""
+    """template.ceil_div of positive integers; `jit` sees this file alone."""
     return (a + b - 1) // b
 
 

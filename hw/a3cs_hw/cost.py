@@ -15,10 +15,10 @@ from dataclasses import dataclass
 
 from a3cs_hw.energy import Accesses, unit_accesses
 from a3cs_hw.estimates import Fabric, design_fabric
-from a3cs_hw.resources import ceil_div, design_bram, design_dsp, used_chunks
+from a3cs_hw.resources import design_bram, design_dsp, used_chunks
 from a3cs_hw.roofline import NOWHERE, Roofline, binding_limit, roofline
 from a3cs_hw.schedule import Operands, Tile, Walk
-from a3cs_hw.template import Bits, Design, word_bytes
+from a3cs_hw.template import Bits, Design, ceil_div, word_bytes
 from a3cs_hw.units import Unit
 
 

@@ -31,8 +31,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from a3cs_hw.files import UserError
-from a3cs_hw.resources import bank_bram, ceil_div
-from a3cs_hw.template import Bits, Board, default_bits, word_bytes
+from a3cs_hw.resources import bank_bram
+from a3cs_hw.template import Bits, Board, ceil_div, default_bits, word_bytes
 from a3cs_hw.units import FRAMES, Unit
 
 LARGEST = 64  # of CPF and of KPF

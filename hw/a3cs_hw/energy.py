@@ -21,9 +21,8 @@ from collections.abc import Mapping
 from math import prod
 from typing import NamedTuple
 
-from a3cs_hw.resources import ceil_div
 from a3cs_hw.schedule import Operands, Tile, Walk
-from a3cs_hw.template import word_bytes
+from a3cs_hw.template import ceil_div, word_bytes
 
 MAC, REGISTER, INTERCONNECT, BUFFER, DRAM = 1, 1, 2, 6, 200  # relative energy of an access, Eyeriss
 ACCESS_BYTES = 2  # of the word that the ratios are for

@@ -16,9 +16,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from a3cs_hw.resources import bank_bram, banks, ceil_div, tile_words, used_chunks
+from a3cs_hw.resources import bank_bram, banks, tile_words, used_chunks
 from a3cs_hw.schedule import unrolling
-from a3cs_hw.template import UNROLLED, Bits, Board, Chunk, Design, word_bytes
+from a3cs_hw.template import UNROLLED, Bits, Board, Chunk, Design, ceil_div, word_bytes
 from a3cs_hw.units import Unit
 
 PE_LUT, PE_FF = 12, 20  # estimate: enables, and the valid and last flags that travel with the operands

@@ -20,7 +20,7 @@ from a3cs_hw.population_fabric import design_fabric
 from a3cs_hw.population_resources import bank_bram, banks, tile_words
 from a3cs_hw.resources import LUTRAM_BITS, SHAPES
 from a3cs_hw.space import PARTS, PLAIN, Space, divide_bandwidth
-from a3cs_hw.template import INTERCONNECTS, ORDERS, Bits, default_bits
+from a3cs_hw.template import INTERCONNECTS, ORDERS, Bits, ceil_div, default_bits
 from a3cs_hw.units import Unit
 
 try:
@@ -279,7 +279,7 @@ def _numbers(key: str, values: Sequence) -> list:
 def _resident_needs(chunks: ChunkArrays, units: UnitArrays, member: Array) -> Array:
     """BRAM18 of weight buffers that hold all weights of their units, (S, P): resources.resident_bram for arrays."""
     count = banks(chunks)[1]
-    depth = (member * -(-units.weight_words // count[:, :, None])).sum(axis=2)
+    depth = (member * ceil_div(units.weight_words, count[:, :, None])).sum(axis=2)
     return count * bank_bram((member * units.w_bits).max(axis=2), depth)
 
 
@@ -290,7 +290,7 @@ def _buffers(units: UnitArrays, chunks: ChunkArrays, resident: Array) -> tuple[A
     for place, (count, width, held, share) in enumerate(
         zip(banks(chunks), (units.x_bits, units.w_bits, units.acc_bits), tile_words(units, chunks), shares, strict=True)
     ):
-        need = 2 * count * bank_bram(width, -(-held // count))
+        need = 2 * count * bank_bram(width, ceil_div(held, count))
         if place == 1:
             need = np.where(chunks.resident, resident, need)
         use = np.maximum(use, need / np.maximum(share, 1))

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from a3cs_hw.arrays import Array, ChunkArrays, UnitArrays, ceil_div, chunk_arrays, unit_arrays
+from a3cs_hw.arrays import Array, ChunkArrays, UnitArrays, chunk_arrays, unit_arrays
 from a3cs_hw.schedule import LOOPS
-from a3cs_hw.template import ORDERS, Bits, Design, default_bits
+from a3cs_hw.template import ORDERS, Bits, Design, ceil_div, default_bits
 from a3cs_hw.units import Unit
 
 BLOCK = 1 << 14  # tiles evaluated at a time: their arrays stay in the cache

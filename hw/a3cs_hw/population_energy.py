@@ -13,10 +13,11 @@ from operator import mul
 
 import numpy as np
 
-from a3cs_hw.arrays import Array, ChunkArrays, UnitArrays, ceil_div, word_bytes
+from a3cs_hw.arrays import Array, ChunkArrays, UnitArrays
 from a3cs_hw.energy import DEPENDS, NEST, Accesses
 from a3cs_hw.population_words import pair_words
 from a3cs_hw.schedule import LOOPS, Operands
+from a3cs_hw.template import ceil_div, word_bytes
 
 BLOCK = 1 << 11  # pairs evaluated at a time: their arrays stay in the cache
 

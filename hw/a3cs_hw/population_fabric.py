@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from a3cs_hw import estimates as e
-from a3cs_hw.arrays import Array, ChunkArrays, UnitArrays, ceil_div, word_bytes
+from a3cs_hw.arrays import Array, ChunkArrays, UnitArrays
 from a3cs_hw.population_resources import bank_bram, banks, tile_words
+from a3cs_hw.template import ceil_div, word_bytes
 
 
 class BitsArrays(NamedTuple):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from a3cs_hw.arrays import Array, ChunkArrays, UnitArrays, ceil_div
+from a3cs_hw.arrays import Array, ChunkArrays, UnitArrays
 from a3cs_hw.resources import LUTRAM_BITS, SHAPES
-from a3cs_hw.template import INTERCONNECTS
+from a3cs_hw.template import INTERCONNECTS, ceil_div
 
 
 def banks(chunks: ChunkArrays) -> tuple[Array, Array, Array]:

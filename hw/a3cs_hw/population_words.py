@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from a3cs_hw.arrays import Array, ChunkArrays, UnitArrays, ceil_div
+from a3cs_hw.arrays import Array, ChunkArrays, UnitArrays
 from a3cs_hw.schedule import LOOPS
-from a3cs_hw.template import ORDERS
+from a3cs_hw.template import ORDERS, ceil_div
 
 # [order, outer, inner]: whether the second loop runs inside the first. r and c are one loop, s, in an order.
 INSIDE = np.array([[[order.index(a) < order.index(b) for b in "mnss"] for a in "mnss"] for order in ORDERS])

@@ -21,17 +21,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from a3cs_hw.files import UserError
-from a3cs_hw.template import Bits, Board, Chunk, Design
+from a3cs_hw.template import Bits, Board, Chunk, Design, ceil_div
 from a3cs_hw.units import Unit
 
 BUFFERS = ("input", "weight", "output")
 SHAPES = ((36, 512), (18, 1024), (9, 2048))  # width x depth that one BRAM18 can take
 LUTRAM_BITS = 1024  # a bank of at most this many bits is built of LUTs
-
-
-def ceil_div(a: int, b: int) -> int:
-    """ceil(a / b) of integers, exactly."""
-    return -(-a // b)
 
 
 def banks(chunk: Chunk) -> tuple[int, int, int]:

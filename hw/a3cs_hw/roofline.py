@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from a3cs_hw.resources import ceil_div
 from a3cs_hw.schedule import LOOPS, Operands, Walk
-from a3cs_hw.template import UNROLLED
+from a3cs_hw.template import UNROLLED, ceil_div
 
 COMPUTE = "compute"
 IN_WORDS = {

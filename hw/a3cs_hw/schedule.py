@@ -25,8 +25,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from a3cs_hw.resources import ceil_div, tile_sizes
-from a3cs_hw.template import UNROLLED, Bits, Chunk, word_bytes
+from a3cs_hw.resources import tile_sizes
+from a3cs_hw.template import UNROLLED, Bits, Chunk, ceil_div, word_bytes
 from a3cs_hw.units import Unit
 
 LOOPS = "mnrc"  # the loops in the order of a Tile's fields

@@ -18,11 +18,16 @@ import dataclasses
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from a3cs_hw import files
 from a3cs_hw.files import UserError
 from a3cs_hw.units import FRAMES, LARGEST, Unit
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Whole = TypeVar("Whole", int, "np.ndarray")
 
 DESIGN_FORMAT, BOARD_FORMAT, VERSION = "a3cs-design", "a3cs-board", 1
 
@@ -119,9 +124,14 @@ class Bits:
             _require_int(getattr(self, key), 1, f"bits: {key}")
 
 
-def word_bytes(bits: int) -> int:
-    """Bytes that one word of this many bits takes in DRAM."""
-    return -(-bits // 8)
+def ceil_div(a: Whole, b: Whole | int) -> Whole:
+    """ceil(a / b) of integers or of arrays of them, elementwise and exact."""
+    return -(-a // b)
+
+
+def word_bytes(bits: Whole) -> Whole:
+    """Bytes that one word of this many bits takes in DRAM: an integer, or an array of them."""
+    return ceil_div(bits, 8)
 
 
 def default_bits(units: Iterable[Unit], word: int = 16, acc: int = 48, frames: int = 8) -> dict[str, Bits]:
