@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from a3cs_hw.files import UserError
+from a3cs_hw.space import agent_slots
 from a3cs_hw.units import FRAMES, Unit, count_macs
 from a3cs_ref.nn.resnet import CHANNELS, STEM
 from a3cs_ref.nn.vanilla import dense_and_heads
@@ -97,8 +98,7 @@ def agent_units(operators: Sequence[str], actions: int) -> list[Unit]:
 
 def all_slots() -> list[str]:
     """The 40 slots that an agent's units can take, in order: an accelerator's allocation names a chunk for each."""
-    cells = [f"{cell.name}.{part}" for cell in cell_shapes() for part in ("expand", "depthwise", "output")]
-    return ["stem", *cells, "fc", "logits", "value"]
+    return list(agent_slots(CELLS))
 
 
 @functools.cache

@@ -19,6 +19,7 @@ from a3cs_ref.paper import quoted
 from a3cs_ref.paper.names import ARM_TITLES, NET_TITLES, printed
 from a3cs_ref.paper.page import page
 from a3cs_ref.paper.rows import ROW_KINDS, Row, place, read_rows
+from a3cs_ref.paper.scales import EQUAL_MACS
 from a3cs_ref.paper.verdicts import (
     FAILS,
     HOLDS,
@@ -35,7 +36,6 @@ from a3cs_ref.paper.verdicts import (
 
 ACTIONS = 18  # of the largest Atari games: what the heads of a counted network have
 CHUNKS = 4  # of the accelerator whose designs are counted: what `a3cs space` and the searches use
-EQUAL_MACS = 0.05  # share by which the MACs of agents of "equal MACs" may differ
 DSP = 900
 
 ABOVE_RULE = "Holds if the interval of P(X > Y) lies above 0.5, does not hold if it lies below."

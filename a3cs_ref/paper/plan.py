@@ -21,7 +21,7 @@ from a3cs_ref.config import to_dict
 from a3cs_ref.paper.jobs import Job
 from a3cs_ref.paper.parts import Part, chosen, part_of
 from a3cs_ref.paper.quoted import ARMS, GAMES, TABLE1_NETS
-from a3cs_ref.paper.scales import SCALES, Scale, Size
+from a3cs_ref.paper.scales import EQUAL_MACS, SCALES, Scale, Size
 from a3cs_ref.presets import apply_preset
 from a3cs_ref.rl.a2c import TrainConfig
 from a3cs_ref.rl.envs import find_game
@@ -32,7 +32,6 @@ from a3cs_ref.search.config import SCHEMES, CoSearchConfig
 STUDENTS = ("vanilla", "resnet14")  # Table II
 DEEP = {"resnet20", "resnet38", "resnet74"}  # with RMSProp's default form their gradients explode at first [docs/algorithm.md]
 TEACHER_SEED = 1000  # no student has it
-TOLERANCE = 0.05  # share by which a random agent's MACs may differ from the searched agent's
 BATCH = RolloutConfig().num_envs * RolloutConfig().rollout  # agent steps of a rollout: a log has no row in between
 BOARD = "zc706"
 FOUR = ("breakout", "alien", "asterix", "atlantis")  # Figs. 1-3 show four games each; these are our choice, of Table I
@@ -159,7 +158,7 @@ class Experiment:
 
     def random_agent(self, like: Job, seed: int) -> Job:
         """A random agent with the MACs of the agent that a search found."""
-        config = {"game": self.game, "like": f"{like.folder}/agent.json", "seed": seed, "tolerance": TOLERANCE}
+        config = {"game": self.game, "like": f"{like.folder}/agent.json", "seed": seed, "tolerance": EQUAL_MACS}
         return Job("random-agent", config, f"{self.game} random agent, seed {seed}", 0, (like,))
 
     def hardware(self, agent: str, seed: int, job: Job | None = None) -> Entry:

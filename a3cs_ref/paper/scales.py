@@ -8,6 +8,7 @@ from a3cs_ref.rl.games import GAMES
 
 SETTINGS = ("auto", "paper")  # presets that the runs of a scale may have: ours by their length, or the paper's
 ARTEFACTS = ("table1", "table2", "table3", "figure1", "figure2", "figure3")
+EQUAL_MACS = 0.05  # share by which the MACs of agents of "equal MACs" may differ, of drawn ones and of compared ones
 
 
 @dataclass(frozen=True)

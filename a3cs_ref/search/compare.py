@@ -146,9 +146,8 @@ def agent_floor(task: Task) -> int:
 
     No accelerator of the template with streamed weights is faster. One that keeps weights or maps on chip may be.
     """
-    eight = all(task.bits[unit.name].x <= 8 and task.bits[unit.name].w <= 8 for unit in task.units)
     moved = sum(bytes_once(unit, task.bits[unit.name]) for unit in task.units)
-    multipliers = task.board.dsp * (2 if eight else 1)
+    multipliers = task.board.dsp * min(task.bits[unit.name].products for unit in task.units)
     return floor_cycles(count_macs(task.units), multipliers, moved, task.board.bytes_per_cycle, task.ideal_memory)
 
 

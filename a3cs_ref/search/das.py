@@ -31,6 +31,7 @@ import numpy as np
 
 from a3cs_ref.optim import Adam
 from a3cs_ref.search.config import SearchConfig
+from a3cs_ref.search.gumbel import probabilities
 from a3cs_ref.search.jit import jit
 from a3cs_ref.search.moves import DRAWS, Moves
 from a3cs_ref.search.problem import Problem, parse_objective
@@ -173,7 +174,7 @@ class Das:
 
     def probabilities(self, tau: float = 1.0) -> np.ndarray:
         """softmax(phi / tau) of every parameter, (M, choices); 0 where a choice does not exist."""
-        return softmax(np.where(self.mask, self.phi / tau, -np.inf))
+        return probabilities(np.where(self.mask, self.phi / tau, -np.inf))
 
     @property
     def most_probable(self) -> np.ndarray:
@@ -219,12 +220,6 @@ def _learn(phi, changed, current, other, d, step):
         if m >= 0:
             k, second = current[s, m], other[s, m]
             phi[m, second] += step * (phi[m, k] - d[s] - phi[m, second])
-
-
-def softmax(scores: np.ndarray) -> np.ndarray:
-    """softmax along the last axis; -inf gives 0."""
-    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    return weights / weights.sum(axis=-1, keepdims=True)
 
 
 @jit

@@ -38,9 +38,8 @@ def temperature(config: GumbelConfig, progress: float, paper_steps: float = 3e7)
 
 
 def probabilities(alpha: np.ndarray) -> np.ndarray:
-    """p = softmax(alpha), cell by cell: what a hard sample is drawn from. (L, 9) -> (L, 9)."""
-    shifted = np.exp(alpha - alpha.max(axis=-1, keepdims=True))
-    return shifted / shifted.sum(axis=-1, keepdims=True)
+    """p = softmax(alpha), row by row: what a hard sample is drawn from; -inf gives 0. (L, 9) -> (L, 9)."""
+    return softmax(Tensor(alpha)).data
 
 
 def sample_path(alpha: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

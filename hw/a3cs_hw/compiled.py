@@ -234,21 +234,21 @@ def divide_bandwidth(row, used, space, chunks):
 @jit
 def evaluate(rows, network, space, memory, found):
     """The figures of the designs of index vectors (S, M), into the arrays of `found` (evaluate.Found)."""
-    units, slots, numbers, narrow = network
+    units, slots, numbers, products = network
     count, chunks = len(units), np.empty((space.chunks, CODE + 1), np.int64)
-    used, narrow_only = np.empty(space.chunks, np.int64), np.empty(space.chunks, np.int64)
+    used, shared = np.empty(space.chunks, np.int64), np.empty(space.chunks, np.int64)  # products of a chunk's DSP slice
     depth, width = np.empty(space.chunks, np.int64), np.empty(space.chunks, np.int64)
     needs = np.empty(3, np.int64)
     work = np.empty((4, FIELDS, 2 * units[:, K].max() + 8), np.int64)
     for sample in range(len(rows)):
         row = rows[sample]
-        used[:], narrow_only[:], depth[:], width[:] = 0, 1, 0, 0
+        used[:], shared[:], depth[:], width[:] = 0, products.max(), 0, 0
         for number in range(space.chunks):
             read_chunk(row, number, space, chunks[number])
         for u in range(count):
             number = row[slots[u]]
             used[number] = 1
-            narrow_only[number] &= narrow[u]
+            shared[number] = min(shared[number], products[u])
             depth[number] += ceil_div(units[u, WEIGHTS], banks_of(chunks[number])[1])
             width[number] = max(width[number], units[u, W_BITS])
         divide_bandwidth(row, used, space, chunks)
@@ -257,8 +257,7 @@ def evaluate(rows, network, space, memory, found):
         for number in range(space.chunks):
             if used[number]:
                 chunk = chunks[number]
-                pes = chunk[ROWS] * chunk[COLUMNS]
-                found.resources[sample, 0] += (pes + 1) // 2 if narrow_only[number] else pes
+                found.resources[sample, 0] += ceil_div(chunk[ROWS] * chunk[COLUMNS], shared[number])
                 found.resources[sample, 1] += chunk[INPUT] + chunk[WEIGHT] + chunk[OUTPUT]
                 found.resources[sample, 2] += 0 if space.ideal else chunk[RATE]
         for u in range(count):

@@ -72,8 +72,7 @@ class Stage:
 
     def dsp(self, bits: Bits) -> int:
         """DSP slices, those beside the multipliers included."""
-        eight = bits.x <= 8 and bits.w <= 8
-        return LAYER_DSP + (ceil_div(self.factor, 2) if eight else self.factor)
+        return LAYER_DSP + ceil_div(self.factor, bits.products)
 
     def bram18(self, bits: Bits) -> int:
         """BRAM18 of the column cache, of the weights or their two sides, and of the FIFO of the skip map."""
@@ -165,8 +164,8 @@ def allocate(
 
 def _proportional(units: Sequence[Unit], dsp: int, bits: Mapping[str, Bits], pools: int) -> list[int]:
     """Factors proportional to the MACs, rounded down to a power of two that the channels allow."""
-    eight = all(bits[unit.name].x <= 8 and bits[unit.name].w <= 8 for unit in units)
-    budget = (dsp - LAYER_DSP * len(units) - POOL_DSP * pools) * (2 if eight else 1)
+    products = min(bits[unit.name].products for unit in units)
+    budget = (dsp - LAYER_DSP * len(units) - POOL_DSP * pools) * products
     work = [Stage(unit).work for unit in units]
     factors = []
     for unit, share in zip(units, work, strict=True):

@@ -93,7 +93,7 @@ class Evaluator:
         self.arrays = unit_arrays(self.units, [bits[unit.name] for unit in units])
         self.numbers = self.memory.numbers(self.arrays)
         self.columns = np.array([space.slot_column(unit.name) for unit in units])
-        self.narrow = (self.arrays.x_bits <= 8) & (self.arrays.w_bits <= 8)  # (U,)
+        self.products = np.array([bits[unit.name].products for unit in units])  # of a DSP slice, (U,)
         self.tables = {key: np.array(_numbers(key, values)) for key, values in space.choices.items()}
         board = space.board
         self.limits = (board.dsp, board.bram18, board.bytes_per_cycle)
@@ -122,12 +122,11 @@ class Evaluator:
         cycles = self._cycles(indices, chunks, allocation)
         needs = _resident_needs(chunks, self.arrays, member)
         use, possible = _buffers(units, pairs, np.take_along_axis(needs, allocation, axis=1).reshape(-1))
-        narrow = (~member | self.narrow).all(axis=2)
-        pes = chunks.rows * chunks.columns
+        products = np.where(member, self.products, self.products.max()).min(axis=2)  # (S, P)
         return Evaluation(
             unit_cycles=cycles,
             chunk_cycles=(member * cycles[:, None, :]).sum(axis=2),
-            dsp=(used * np.where(narrow, (pes + 1) // 2, pes)).sum(axis=1),
+            dsp=(used * ceil_div(chunks.rows * chunks.columns, products)).sum(axis=1),
             bram=(used * (chunks.input_bram + chunks.weight_bram + chunks.output_bram)).sum(axis=1),
             bandwidth=(used * chunks.bytes_per_cycle).sum(axis=1) * (not self.space.ideal_memory),
             buffer_use=use.reshape(samples, count),
@@ -213,12 +212,12 @@ class Found(NamedTuple):
 
 
 class _Network(NamedTuple):
-    """units (U, 17) in the columns of compiled.py; slots, numbers of the memory, and whether words are 8-bit, (U,)."""
+    """units (U, 17) in the columns of compiled.py; slots, numbers of the memory, and products of a DSP slice, (U,)."""
 
     units: Array
     slots: Array
     numbers: Array
-    narrow: Array
+    products: Array
 
 
 class _Tables(NamedTuple):
@@ -254,7 +253,7 @@ def _native_arguments(evaluator: Evaluator) -> tuple[_Network, _Tables, _Memory]
     space, memory, arrays = evaluator.space, evaluator.memory, evaluator.arrays
     columns = ("M", "N", "R", "C", "H", "W", "K", "S", "pad", "x_bits", "w_bits", "y_bits", "acc_bits", "residual_bits")
     units = np.stack([getattr(arrays, name) for name in (*columns, "weight_words", "depthwise", "residual")], axis=1)
-    network = _Network(units.astype(np.int64), evaluator.columns, evaluator.numbers, evaluator.narrow.astype(np.int64))
+    network = _Network(units.astype(np.int64), evaluator.columns, evaluator.numbers, evaluator.products)
     keys = list(space.choices)
     choices = np.zeros((len(keys), max(map(len, space.choices.values()))), np.int64)
     for place, key in enumerate(keys):

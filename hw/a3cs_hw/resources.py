@@ -86,8 +86,7 @@ def chunk_dsp(chunk: Chunk, bits: Sequence[Bits]) -> int:
     """DSP slices of a chunk whose units have these widths: one a PE, half when all are 8-bit, none without a unit."""
     if not bits:
         return 0
-    eight = all(width.x <= 8 and width.w <= 8 for width in bits)
-    return ceil_div(chunk.pes, 2) if eight else chunk.pes
+    return ceil_div(chunk.pes, min(width.products for width in bits))
 
 
 def design_dsp(units: Sequence[Unit], design: Design, bits: Mapping[str, Bits]) -> int:

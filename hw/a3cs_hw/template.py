@@ -123,6 +123,11 @@ class Bits:
         for key in ("x", "w", "y", "acc", "residual"):
             _require_int(getattr(self, key), 1, f"bits: {key}")
 
+    @property
+    def products(self) -> int:
+        """Products that one DSP slice makes in a cycle: two where inputs and weights have at most 8 bits."""
+        return 2 if self.x <= 8 and self.w <= 8 else 1
+
 
 def ceil_div(a: Whole, b: Whole | int) -> Whole:
     """ceil(a / b) of integers or of arrays of them, elementwise and exact."""

@@ -123,7 +123,7 @@ POPULATION = (
 )  # fmt: skip
 
 EVALUATE = (
-    ("8-bit words take whole DSPs", "(pes + 1) // 2, pes", "pes, pes"),
+    ("8-bit words take whole DSPs", "ceil_div(chunks.rows * chunks.columns, products)", "(chunks.rows * chunks.columns)"),
     ("chunks without units are charged", "bram=(used * (", "bram=(1 * ("),
     ("a memory without limits has a rate", " * (not self.space.ideal_memory)", ""),
 )

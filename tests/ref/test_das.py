@@ -14,7 +14,8 @@ from search_cases import das, every_design, tiny_problem
 from a3cs_hw.files import UserError
 from a3cs_ref.search import das as das_module
 from a3cs_ref.search.config import SearchConfig
-from a3cs_ref.search.das import ENTROPY, LADDER, UNIFORM, WEIGHTS, Das, _learn, entropy_gradient, literal_gradient, softmax
+from a3cs_ref.search.das import ENTROPY, LADDER, UNIFORM, WEIGHTS, Das, _learn, entropy_gradient, literal_gradient
+from a3cs_ref.search.gumbel import probabilities
 from a3cs_ref.search.methods import METHODS
 from a3cs_ref.search.moves import DRAWS, FOCUS, SEVERAL, Moves
 from a3cs_ref.search.problem import NORM
@@ -160,7 +161,7 @@ def test_literal_gradient_in_expectation(rng):
     rows = every_design(problem)
     figures = problem.evaluate(rows)
     cost = figures.smooth + figures.excess
-    p = softmax(phi)
+    p = probabilities(phi)
     logistic = np.linspace(-40, 40, 400_001)
     density = np.exp(-np.abs(logistic)) / (1 + np.exp(-np.abs(logistic))) ** 2 * (logistic[1] - logistic[0])
     expected = np.zeros((4, 2))
@@ -185,10 +186,10 @@ def test_entropy_gradient(rng):
     phi, step = rng.normal(size=(3, 5)), 1e-6
 
     def minus_entropy(values):
-        p = softmax(values)
+        p = probabilities(values)
         return (p * np.log(p)).sum()
 
-    found = entropy_gradient(softmax(phi))
+    found = entropy_gradient(probabilities(phi))
     for place in np.ndindex(*phi.shape):
         shift = np.zeros_like(phi)
         shift[place] = step
@@ -215,7 +216,7 @@ def test_the_bonus_raises_entropy_and_fades(rng, monkeypatch):
     exists = np.arange(3) < problem.sizes[:, None]
 
     def entropy(values):
-        p = softmax(np.where(exists, values, -np.inf))
+        p = probabilities(np.where(exists, values, -np.inf))
         return -(p * np.log(np.maximum(p, 1e-300))).sum(axis=1)
 
     def bonus(share):
@@ -226,7 +227,7 @@ def test_the_bonus_raises_entropy_and_fades(rng, monkeypatch):
             return gradient - phase_one_gradient(*given)[0]
 
     assert (entropy(phi - 0.1 * bonus(0.0)) > entropy(phi)).all()
-    assert bonus(0.5) == pytest.approx(0.5 * ENTROPY * entropy_gradient(softmax(np.where(exists, phi / 0.75, -np.inf))))
+    assert bonus(0.5) == pytest.approx(0.5 * ENTROPY * entropy_gradient(probabilities(np.where(exists, phi / 0.75, -np.inf))))
     assert (bonus(1.0) == 0).all()
 
 
