@@ -9,10 +9,9 @@ import numpy as np
 
 from a3cs_hw.files import UserError
 from a3cs_hw.space import Space
-from a3cs_hw.template import INTERCONNECTS, UNROLLED, Bits
+from a3cs_hw.template import INTERCONNECTS, UNROLLED, Bits, ceil_div
 from a3cs_hw.units import Unit
 from a3cs_ref.search.problem import DesignProblem, Figures
-from a3cs_ref.search.problems import ideal_cycles
 
 PACES = np.geomspace(1.05, 3.0, 12)  # epochs to aim at, over the MACs divided by the DSP slices
 CHANNELS, PIXELS = ((4, 8), (16, 16), (24, 24), (16, 256)), (2, 4, 7)  # least tm and tn, and tr = tc, that are tried
@@ -104,3 +103,14 @@ class LayerChunks(DesignProblem):
 def _at_least(size: int, choices: Sequence[int]) -> int:
     """The smallest choice that is no smaller than `size`, or else the largest."""
     return next((choice for choice in choices if choice >= size), max(choices))
+
+
+def ideal_cycles(unit: Unit, rows: np.ndarray, columns: np.ndarray) -> list[np.ndarray]:
+    """Cycles of a unit as one tile, for each interconnect of the template in its order."""
+    M, N, R, C, K = unit.M, 1 if unit.kind == "depthwise" else unit.N, unit.R, unit.C, unit.K
+    return [
+        K * K * R * C * ceil_div(M, rows) * ceil_div(N, columns),
+        K * K * R * N * ceil_div(M, rows) * ceil_div(C, columns),
+        K * K * R * M * ceil_div(N, rows) * ceil_div(C, columns),
+        K * C * M * N * ceil_div(K, rows) * ceil_div(R, columns),
+    ]

@@ -19,6 +19,7 @@ from a3cs_hw.template import ZC706, ceil_div
 from a3cs_hw.units import Unit
 from a3cs_ref.nn.cells import agent_units
 from a3cs_ref.nn.resnet import resnet_units
+from a3cs_ref.search.layer_chunks import ideal_cycles
 from a3cs_ref.search.problem import DesignProblem, Problem, TableProblem
 
 CHUNKS = 4
@@ -46,17 +47,6 @@ def ideal_problem(units: Sequence[Unit], objective: str = "fps") -> TableProblem
     table = np.array([ideal_cycles(unit, rows, columns) for unit in units])
     pes = np.broadcast_to(rows * columns, table.shape[1:])
     return TableProblem(table, pes, ZC706.dsp, CHUNKS, (False, True, True), objective)
-
-
-def ideal_cycles(unit: Unit, rows: np.ndarray, columns: np.ndarray) -> list[np.ndarray]:
-    """Cycles of a unit as one tile, for each interconnect of the template in its order."""
-    M, N, R, C, K = unit.M, 1 if unit.kind == "depthwise" else unit.N, unit.R, unit.C, unit.K
-    return [
-        K * K * R * C * ceil_div(M, rows) * ceil_div(N, columns),
-        K * K * R * N * ceil_div(M, rows) * ceil_div(C, columns),
-        K * K * R * M * ceil_div(N, rows) * ceil_div(C, columns),
-        K * C * M * N * ceil_div(K, rows) * ceil_div(R, columns),
-    ]
 
 
 def merged_heads(units: Sequence[Unit]) -> list[Unit]:
