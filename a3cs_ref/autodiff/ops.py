@@ -208,19 +208,18 @@ def take(x: Tensor, index: np.ndarray) -> Tensor:
 # Paths of the supernet ----------------------------------------------------------------------------------------------
 
 
-def select_path(active: Tensor, q: Tensor, outputs: Sequence[np.ndarray], position: int) -> Tensor:
+def select_path(active: Tensor, q: Tensor, others: Sequence[np.ndarray]) -> Tensor:
     """Eq. 6 forward, Eq. 7 backward: the activated operator's output alone goes on, alpha hears of all K paths.
 
-    active: A^{l+1}, the output of the activated operator (it stands at `position` among the K paths).
+    active: A^{l+1}, the output of the activated operator, the first of the K paths.
     q (K,): their relaxed weights GS(alpha_k), on the tape.
-    outputs: O_k(A^l) of each of the K paths, data without gradient; the entry at `position` is active's own.
+    others: O_k(A^l) of the K - 1 other paths, data without gradient.
 
     y = active;  d active = dy;  dq_k = <dy, O_k(A^l)>
     """
     kernels = kernels_for(active.data.dtype)
 
     def backward(dy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        maps = [active.data if k == position else output for k, output in enumerate(outputs)]
-        return dy, np.array([kernels.inner_product(dy, output) for output in maps], q.data.dtype)
+        return dy, np.array([kernels.inner_product(dy, output) for output in (active.data, *others)], q.data.dtype)
 
     return record(active.data, (active, q), backward)

@@ -103,7 +103,7 @@ def run_cell(operators: Mapping[str, Mapping[str, Layer]], choice: PathChoice, x
         return y
     detached = Tensor(x.data)
     others = [_last(run_layers(operators[OPERATORS[k]], detached)).data for k in choice.paths[1:]]
-    return select_path(y, choice.q, [y.data, *others], position=0)
+    return select_path(y, choice.q, others)
 
 
 def _last(maps: Mapping[str, Tensor]) -> Tensor:

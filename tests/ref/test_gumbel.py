@@ -74,7 +74,7 @@ def alpha_gradient(alpha, noise, tau, config, worth):
     total = None
     for cell, choice in enumerate(relaxed_choices(parameter, noise, tau, config, tape)):
         outputs = [np.array([[1.0, worth[cell, k]]]) for k in choice.paths]  # A^{l+1} = (1, worth)
-        a = ops.select_path(Tensor(outputs[0]), choice.q, outputs, 0)
+        a = ops.select_path(Tensor(outputs[0]), choice.q, outputs[1:])
         loss = ops.sum_last(ops.reshape(ops.multiply(a, Tensor(np.array([[0.0, 1.0]]))), (-1,)))  # dL/dA = (0, 1)
         total = loss if total is None else ops.add(total, loss)
     tape.backward(total)
