@@ -28,12 +28,11 @@ SEVERAL = -1  # in place of the parameter that changed, where several did
 
 
 class Layout(NamedTuple):
-    """A problem's parameters as arrays: choices and order of each (M,), those that matter, those that are slots, and those
-    of every chunk (P, parameters of a chunk)."""
+    """A problem's parameters as arrays: choices and order of each (M,), those that matter, those of them that are slots, and
+    those of every chunk (P, parameters of a chunk)."""
 
     sizes: np.ndarray
     ordered: np.ndarray
-    is_slot: np.ndarray
     active: np.ndarray
     slots: np.ndarray
     own: np.ndarray
@@ -45,7 +44,7 @@ class Moves:
     def __init__(self, problem: Problem):
         active, chunk = problem.active, problem.chunk
         own = np.stack([active[chunk[active] == number] for number in range(problem.chunks)])
-        self.layout = Layout(problem.sizes, problem.ordered, chunk < 0, active, active[chunk[active] < 0], own)
+        self.layout = Layout(problem.sizes, problem.ordered, active, active[chunk[active] < 0], own)
 
     def propose(
         self, rows: np.ndarray, slowest: np.ndarray, phi: np.ndarray, temperature: np.ndarray, noise: np.ndarray, u: np.ndarray

@@ -99,13 +99,6 @@ def check_frames(network: IntegerNetwork, frames: np.ndarray) -> np.ndarray:
     return frames.astype(network.frames.dtype, copy=False)
 
 
-def run_unit(
-    network: IntegerNetwork, unit: Unit, x: np.ndarray, residual: np.ndarray | None = None
-) -> tuple[np.ndarray, Counters]:
-    """One unit of a network on whole maps. x (B, N, H, W), or any (B, ...) of N words for an fc; returns y (B, M, R, C)."""
-    return compute(network.integer_unit(unit), x, residual)
-
-
 def compute(part: IntegerUnit, x: np.ndarray, residual: np.ndarray | None = None) -> tuple[np.ndarray, Counters]:
     """The unit's outputs (B, M, R, C) in part.y.dtype, and what its accumulators did.
 

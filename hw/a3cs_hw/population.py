@@ -29,29 +29,22 @@ MAP_CHANGES, N_CHANGES, M_CHANGES = (np.indices((2, 2, 2))[axis].astype(bool) fo
 
 @dataclass(frozen=True)
 class PairCosts:
-    """Figures of pairs, int64 (B,): total cycles, and those of compute, loads and stores summed over all tiles.
-
-    words, transfer: (6, B), by operand in the order of schedule.Operands; empty unless asked for.
-    """
+    """Figures of pairs, int64 (B,): total cycles, and those of compute, loads and stores summed over all tiles."""
 
     cycles: Array
     compute: Array
     load: Array
     store: Array
-    words: Array
-    transfer: Array
 
 
-def pair_costs(
-    units: UnitArrays, chunks: ChunkArrays, ideal: bool = False, fill: int | Array = 0, detail: bool = False
-) -> PairCosts:
+def pair_costs(units: UnitArrays, chunks: ChunkArrays, ideal: bool = False, fill: int | Array = 0) -> PairCosts:
     """The figures of units[i] on chunks[i], for all i. fill: cycles added to every tile, one number or one a pair."""
     fill = np.broadcast_to(np.asarray(fill, np.int64), units.M.shape)
-    if ideal and not detail:
+    if ideal:
         return _ideal_costs(units, chunks, fill)
     parts = []
     for block in _blocks(_tiles_evaluated(units, chunks)):
-        parts.append(_block_costs(units.take(block), chunks.take(block), ideal, fill[block], detail))
+        parts.append(_block_costs(units.take(block), chunks.take(block), fill[block]))
     if len(parts) == 1:
         return parts[0]
     return PairCosts(*(np.concatenate(part, axis=-1) for part in zip(*(vars(p).values() for p in parts), strict=True)))
@@ -92,8 +85,8 @@ def _ideal_costs(units: UnitArrays, chunks: ChunkArrays, fill: Array) -> PairCos
         cycles = cycles * ((passes - 1) * ceil_div(size, lanes) + ceil_div(last, lanes))
         tiles = tiles * passes
     cycles = cycles + fill * tiles
-    zero, none = np.zeros_like(cycles), np.zeros((0, len(cycles)), np.int64)
-    return PairCosts(cycles, cycles, zero, zero, none, none)
+    zero = np.zeros_like(cycles)
+    return PairCosts(cycles, cycles, zero, zero)
 
 
 @dataclass(frozen=True)
@@ -305,7 +298,7 @@ def _table_b(r: _Classes, c: _Classes) -> _TableB:
     )
 
 
-def _block_costs(units: UnitArrays, chunks: ChunkArrays, ideal: bool, fill: Array, detail: bool) -> PairCosts:
+def _block_costs(units: UnitArrays, chunks: ChunkArrays, fill: Array) -> PairCosts:
     m, n, r, c = (_classes(units, chunks, loop) for loop in LOOPS)
     a, b = _table_a(units, chunks, m, n), _table_b(r, c)
     several = m.several + 2 * n.several + 4 * r.several + 8 * c.several
@@ -330,13 +323,11 @@ def _block_costs(units: UnitArrays, chunks: ChunkArrays, ideal: bool, fill: Arra
     widths = (units.x_bits, units.w_bits, units.residual_bits, units.acc_bits, units.acc_bits, units.y_bits)
     rate = chunks.bytes_per_cycle[pair]
     transfer = [ceil_div(moved * ceil_div(width, 8)[pair], rate) for moved, width in zip(words, widths, strict=True)]
-    if ideal:
-        transfer = [np.zeros_like(moved) for moved in words]
     starts = np.flatnonzero(np.diff(pair, prepend=-1))
-    return _totals(starts, count, compute, words, transfer, detail)
+    return _totals(starts, count, compute, transfer)
 
 
-def _totals(starts: Array, count: Array, compute: Array, words: list[Array], transfer: list[Array], detail: bool) -> PairCosts:
+def _totals(starts: Array, count: Array, compute: Array, transfer: list[Array]) -> PairCosts:
     """Sums over each pair's tiles, weighted by how many tiles each stands for.
 
     The tile that ends a walk was given the loads of its first tile, and the one that begins it the stores of its last: these
@@ -355,6 +346,4 @@ def _totals(starts: Array, count: Array, compute: Array, words: list[Array], tra
         compute=total(compute),
         load=all_loads,
         store=all_stores,
-        words=np.array([total(moved) for moved in words if detail], np.int64).reshape(-1, len(starts)),
-        transfer=np.array([total(moved) for moved in transfer if detail], np.int64).reshape(-1, len(starts)),
     )

@@ -134,27 +134,6 @@ class Space:
         chunks = tuple(self._chunk(vector, chunk, int(rates[chunk])) for chunk in range(self.chunks))
         return Design(chunks, allocation, self.board, self.ideal_memory, self.fill)
 
-    def indices_of(self, design: Design, units: Iterable[Unit] | None = None) -> np.ndarray:
-        """The index vector (M,) of a design of this space; UserError when a value is none of the choices.
-
-        Shares are found from the bytes a cycle: the choice that comes closest, exact for a design of `design_from`.
-        """
-        if len(design.chunks) > self.chunks:
-            raise UserError(f"space: {self.chunks} chunks at most, the design has {len(design.chunks)}")
-        vector = np.zeros(len(self.sizes), np.int64)
-        for number, chunk in enumerate(design.chunks):
-            for key, value in _choices_of(chunk).items():
-                vector[self.column(number, key)] = self._place(key, value, number)
-        for slot in self.slots:
-            vector[self.slot_column(slot)] = design.chunk_of(slot)
-        names = self.slots if units is None else [unit.name for unit in units]
-        used = np.isin(np.arange(self.chunks), [design.chunk_of(name) for name in names])
-        rates = np.array([chunk.bytes_per_cycle for chunk in design.chunks])
-        places = self._nearest_shares(rates, used)
-        for number, place in enumerate(places):
-            vector[self.column(number, "share")] = place
-        return vector
-
     def _checked(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
         vector = np.asarray(indices)
         if vector.shape != self.sizes.shape or vector.dtype.kind not in "iu":
@@ -174,41 +153,8 @@ class Space:
         fields = {key: value[key] for key in PLAIN} | _named("bram", bram) | _named("registers", registers)
         return Chunk(**fields, bytes_per_cycle=rate)
 
-    def _place(self, key: str, value: Any, chunk: int) -> int:
-        if value not in self.choices[key]:
-            raise UserError(f"space: chunk {chunk} has {key} {value}, which is not one of {self.choices[key]}")
-        return self.choices[key].index(value)
-
-    def _nearest_shares(self, rates: np.ndarray, used: np.ndarray) -> np.ndarray:
-        """Indices of shares, for the chunks of `rates`, whose division of the bandwidth is closest to `rates`."""
-        choices = np.array(self.choices["share"])
-        busy = np.flatnonzero(used)
-        trials = np.stack(np.meshgrid(*[np.arange(len(choices))] * len(busy), indexing="ij"), -1).reshape(-1, len(busy))
-        shares = np.ones((len(trials), self.chunks), np.int64)
-        shares[:, busy] = choices[trials]
-        got = divide_bandwidth(shares, np.broadcast_to(used, shares.shape), self.board.bytes_per_cycle)
-        best = trials[np.abs(got[:, busy] - rates[busy]).sum(axis=1).argmin()]
-        places = np.zeros(len(rates), np.int64)
-        places[busy] = best
-        total = int(choices[best].sum())
-        for idle in np.flatnonzero(~used[: len(rates)]):
-            alone = np.maximum(1, self.board.bytes_per_cycle * choices // (total + choices))
-            places[idle] = np.abs(alone - rates[idle]).argmin()
-        return places
-
-
 def _named(kind: str, parts: Sequence[int]) -> dict[str, Any]:
     return dict(zip((f"input_{kind}", f"weight_{kind}", f"output_{kind}"), parts, strict=True))
-
-
-def _choices_of(chunk: Chunk) -> dict[str, Any]:
-    """A chunk's values under the names of CHOICES, without its share."""
-    values = {key: getattr(chunk, key) for key in PLAIN}
-    for key, split, kind in (("bram", "split", "bram"), ("registers", "register_split", "registers")):
-        parts = [getattr(chunk, f"{buffer}_{kind}") for buffer in ("input", "weight", "output")]
-        values[key] = sum(parts)
-        values[split] = tuple(PARTS * part // max(1, sum(parts)) for part in parts)
-    return values
 
 
 def divide_bandwidth(shares: np.ndarray, used: np.ndarray, total: int) -> np.ndarray:

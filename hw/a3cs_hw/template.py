@@ -231,13 +231,6 @@ class Design:
         """The units that run on this chunk, in execution order."""
         return [unit for unit in units if self.chunk_of(unit.name) == chunk]
 
-    def compact(self, units: Sequence[Unit]) -> Design:
-        """The design without chunks that run none of these units, renumbered by first use; other slots are dropped."""
-        used = list(dict.fromkeys(self.chunk_of(unit.name) for unit in units))
-        number = {old: new for new, old in enumerate(used)}
-        allocation = {unit.name: number[self.chunk_of(unit.name)] for unit in units}
-        return dataclasses.replace(self, chunks=tuple(self.chunks[old] for old in used), allocation=allocation)
-
     def to_json(self) -> dict[str, Any]:
         """The design as a JSON document; a board of BOARDS by name, any other as an object."""
         return {

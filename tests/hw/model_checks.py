@@ -48,19 +48,16 @@ def check_pairs(pairs):
 
 
 def check_population(pairs, costs):
-    """pair_costs gives the figures of predict_unit, with and without detail, with and without transfers."""
+    """pair_costs gives the figures of predict_unit, with and without transfers."""
     for ideal in {pair.ideal for pair in pairs}:
         rows = [(pair, cost) for pair, cost in zip(pairs, costs, strict=True) if pair.ideal == ideal]
         units, chunks, bits, _, fill = (list(column) for column in zip(*(pair for pair, _ in rows), strict=True))
         given = unit_arrays(units, bits), chunk_arrays(chunks), ideal, np.array(fill)
-        quick, full = pair_costs(*given), pair_costs(*given, detail=True)
+        found = pair_costs(*given)
         for place, (pair, cost) in enumerate(rows):
             expected = cost.cycles, cost.compute, cost.load, cost.store
-            for found in (quick, full):
-                columns = found.cycles, found.compute, found.load, found.store
-                same("population", tuple(column[place].item() for column in columns), expected, pair)
-            same("population's words", full.words[:, place].tolist(), list(cost.words), pair)
-            same("population's transfers", full.transfer[:, place].tolist(), list(cost.transfer), pair)
+            columns = found.cycles, found.compute, found.load, found.store
+            same("population", tuple(column[place].item() for column in columns), expected, pair)
 
 
 def check_network(units, design, bits):

@@ -203,11 +203,3 @@ def test_a_board_without_enough_bram_is_named():
     design = Design((Chunk(1, 1, input_bram=1, weight_bram=1, output_bram=1),), {"conv": 0}, board)
     with pytest.raises(UserError, match="the design needs 3 BRAM18, board small has 2"):
         resources.require_fit([CONV], design, default_bits([CONV]))
-
-
-def test_compact_drops_unused_chunks():
-    """Renumbered chunks must keep their units: a unit that moves to another chunk's parameters changes every figure."""
-    units = [Unit("a", "conv", 8, 8, 9, 9), Unit("b", "conv", 8, 8, 9, 9, input="a")]
-    first, second, third = Chunk(1, 1), Chunk(2, 2), Chunk(3, 3)
-    design = Design((first, second, third), {"a": 2, "b": 0, "elsewhere": 1}).compact(units)
-    assert design.chunks == (third, first) and design.allocation == {"a": 0, "b": 1}
