@@ -127,12 +127,19 @@ def prefixed(name: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarra
     return {f"{name}/{key}": value for key, value in arrays.items()}
 
 
+def not_finite(values: Mapping[str, Any]) -> str:
+    """The name of the first value, a number or an array, that is not finite throughout; empty if all are."""
+    return next((name for name, value in values.items() if not np.isfinite(value).all()), "")
+
+
 def load_parameters(parameters: Mapping[str, Tensor], values: Mapping[str, np.ndarray], where: str) -> None:
-    """Copy stored values into parameters; UserError unless names and shapes are the same."""
-    common = set(parameters) & set(values)
+    """Copy stored values into parameters; UserError unless names and shapes are the same and every number is finite."""
+    common = sorted(set(parameters) & set(values))
     odd = sorted(set(parameters) ^ set(values)) + [name for name in common if parameters[name].shape != values[name].shape]
     if odd:
         raise UserError(f"{where}: holds another network ({odd[0]!r} does not fit); give the checkpoint of this one")
+    if name := not_finite(values):
+        raise UserError(f"{where}: {name!r} holds numbers that are not finite (a run that diverged); give another checkpoint")
     for name, parameter in parameters.items():
         parameter.data[...] = values[name]
 

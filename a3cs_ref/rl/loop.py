@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from a3cs_hw.files import UserError
-from a3cs_ref.checkpoint import RunFolder, check_same, intact, interruptible, load_checkpoint, save_checkpoint
+from a3cs_ref.checkpoint import RunFolder, check_same, intact, interruptible, load_checkpoint, not_finite, save_checkpoint
 from a3cs_ref.config import to_dict
 from a3cs_ref.rl.rollout import Player
 
 WINDOW = 100  # episodes in the running mean of the score
 ENOUGH = 20  # episodes before a mean may count as the best
 
+Values = TypeVar("Values", bound=Mapping[str, Any])
 Report = Callable[[Mapping[str, Any]], None]
 
 
@@ -61,9 +62,10 @@ def run(learner: Learner, folder: RunFolder, resume: bool, report: Report) -> bo
     with interruptible() as interrupt:
         while learner.player.steps < learner.config.steps and not interrupt.requested:
             before = learner.player.steps
-            interval.add(_finite(learner.iterate(), learner.player.steps))
+            interval.add(_finite(learner.iterate(), learner, folder))
             finished = learner.player.steps >= learner.config.steps
             if finished or _crossed(before, learner.player.steps, learner.config.log_every):
+                _finite(learner.weights(), learner, folder)
                 row = interval.row(learner.player) | learner.snapshot()
                 folder.log(row)
                 report(row)
@@ -75,13 +77,14 @@ def run(learner: Learner, folder: RunFolder, resume: bool, report: Report) -> bo
     return learner.player.steps >= learner.config.steps
 
 
-def _finite(terms: dict[str, float], step: int) -> dict[str, float]:
-    """The terms; UserError if one is not finite: the run has diverged, and its last checkpoint must not be overwritten."""
-    odd = [name for name, value in terms.items() if not np.isfinite(value)]
+def _finite(values: Values, learner: Learner, folder: RunFolder) -> Values:
+    """The values; UserError if a number is not finite: the run has diverged, and no file that is good may be overwritten."""
+    odd = not_finite(values)
     if odd:
-        what = f"diverged at agent step {step:,}: {odd[0]} is {terms[odd[0]]}"
-        raise UserError(f"{what}; the last checkpoint is kept, lower --lr or try --form corrected")
-    return terms
+        advice = "start anew in another --out with a lower --lr or with --form corrected"
+        kept = f"; {folder.checkpoint} is from before that" if folder.checkpoint.exists() else ""
+        raise UserError(f"diverged at agent step {learner.player.steps:,}: {odd} is not finite; {advice}{kept}")
+    return values
 
 
 def _crossed(before: int, after: int, every: int) -> bool:
@@ -89,9 +92,10 @@ def _crossed(before: int, after: int, every: int) -> bool:
 
 
 def _save(learner: Learner, folder: RunFolder, best: float) -> None:
+    weights = _finite(learner.weights(), learner, folder)
     header, arrays = learner.state()
     about = {"config": to_dict(learner.config), "best": best, "steps": learner.player.steps}
-    save_checkpoint(folder.checkpoint, {**learner.header(), **about, **header}, learner.weights() | arrays)
+    save_checkpoint(folder.checkpoint, {**learner.header(), **about, **header}, weights | arrays)
 
 
 def _keep_best(learner: Learner, folder: RunFolder, row: Mapping[str, Any], best: float) -> float:
@@ -99,7 +103,7 @@ def _keep_best(learner: Learner, folder: RunFolder, row: Mapping[str, Any], best
     if row["score"] is None or row["episodes"] < ENOUGH or row["score"] <= best:
         return best
     about = {"config": to_dict(learner.config), "score": row["score"], "steps": row["step"]}
-    save_checkpoint(folder.best, {**learner.header(), **about}, learner.weights())
+    save_checkpoint(folder.best, {**learner.header(), **about}, _finite(learner.weights(), learner, folder))
     return row["score"]
 
 

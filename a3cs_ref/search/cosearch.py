@@ -186,7 +186,7 @@ class CoSearch:
             raise UserError(f"{where}: is a checkpoint of {header.get('net')!r}, not of a co-search")
         load_parameters(self.supernet.parameters(), group(arrays, "theta"), where)
         self.supernet.set_statistics(group(arrays, "statistics"))
-        self.alpha.data[...] = arrays["alpha"]
+        load_parameters({"alpha": self.alpha}, {"alpha": arrays["alpha"]}, where)
 
     def restore(self, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], where: str) -> None:
         """Go on from a checkpoint."""

@@ -165,7 +165,30 @@ def test_divergence_stops_the_run_and_keeps_the_checkpoint(tmp_path):
     def spoil(row):
         trainer.agent.parameters()["fc.w"].data[0, 0] = np.nan
 
-    with pytest.raises(UserError, match="diverged at agent step 160: .* lower --lr"):
+    with pytest.raises(UserError, match="diverged at agent step 160: .* start anew .*checkpoint.npz is from before"):
         run(trainer, folder, False, spoil)
     _, arrays = load_checkpoint(folder.checkpoint)
     assert np.isfinite(arrays["theta/fc.w"]).all()
+
+
+def test_update_that_spoils_theta_is_written_nowhere(tmp_path, monkeypatch):
+    """The loss of an update is finite and theta after it is not: it is saved, kept as the best, or reported as finished."""
+    config = TrainConfig(game="catch", steps=160, checkpoint_every=40, log_every=160, rollout=RolloutConfig(num_envs=8))
+    trainer, folder, iterate = small_trainer(config), RunFolder(tmp_path), Trainer.iterate
+
+    def spoiling(self):
+        terms = iterate(self)
+        if self.player.steps >= spoiled:
+            self.agent.parameters()["fc.w"].data[0, 0] = np.inf
+        return terms
+
+    monkeypatch.setattr(Trainer, "iterate", spoiling)
+    spoiled = 80
+    with pytest.raises(UserError, match="diverged at agent step 80: theta/fc.w"):  # at a checkpoint
+        run(trainer, folder, False, lambda row: None)
+    header, arrays = load_checkpoint(folder.checkpoint)
+    assert header["steps"] == 40 and np.isfinite(arrays["theta/fc.w"]).all()
+    spoiled = 160
+    with pytest.raises(UserError, match="diverged at agent step 160: theta/fc.w"):  # at the end, which is a row of the log
+        run(small_trainer(config), folder, True, lambda row: None)
+    assert not folder.rows() and not folder.best.exists()

@@ -126,6 +126,25 @@ def test_checkpoint_of_another_network(finished):
         load_parameters(wider, {"conv1.w": theta["conv1.w"]}, str(finished))
 
 
+@pytest.mark.parametrize("number", [np.nan, -np.inf])
+def test_checkpoint_of_a_run_that_diverged(finished, tmp_path, number):
+    """Weights that are not finite play, teach, or are gone on with."""
+    copy = copy_of(finished, tmp_path / "copy")
+    header, arrays = load_checkpoint(copy / "checkpoint.npz")
+    arrays["theta/fc.w"][3, 4] = number
+    write_npz(copy / "checkpoint.npz", header, arrays)
+    for use in (lambda: open_source(str(copy)), lambda: run(copy, resume=True)):
+        with one_clear_line("checkpoint.npz: 'fc.w' holds numbers that are not finite"):
+            use()
+
+
+def test_misfits_are_named_in_the_order_of_the_alphabet():
+    """Which of several misfits is named depends on Python's seed of hashes: the same command says different things."""
+    names = [f"layer{number}" for number in range(40)]
+    with one_clear_line("'layer0' does not fit"):
+        load_parameters({name: Tensor(np.zeros(2)) for name in names}, {name: np.zeros(3) for name in names}, "here")
+
+
 def test_run_starts_from_given_weights(finished, tmp_path):
     """`init` is ignored, or takes the wrong weights."""
     _, arrays = load_checkpoint(finished / "checkpoint.npz")
