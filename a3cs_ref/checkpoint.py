@@ -144,6 +144,29 @@ def load_parameters(parameters: Mapping[str, Tensor], values: Mapping[str, np.nd
         parameter.data[...] = values[name]
 
 
+@contextlib.contextmanager
+def alone(folder: Path, wait: bool = True) -> Iterator[None]:
+    """Hold the lock of a folder (where the system has such locks): no other process is alone in it. A process that dies lets go.
+
+    wait: until another one lets go; without it that is a UserError. So is a folder where no lock can be had.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    path = folder / "lock"
+    with contextlib.ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            fcntl.flock(stack.enter_context(open(path, "ab")), fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError as error:
+            raise UserError(f"{folder}: another process is at work on this run; let it end, or choose another --out") from error
+        except OSError as error:
+            raise UserError(f"cannot lock {path}: {error.strerror}; free space, or choose a place that has locks") from error
+        yield
+
+
 class Interrupt:
     """Whether Ctrl-C (or SIGTERM) was pressed: the loop looks at it between iterations, saves, and stops."""
 

@@ -15,7 +15,7 @@ from a3cs_hw.draw import draw_fps_dsp, require_picture, save_png
 from a3cs_hw.files import UserError, atomic_write, require_place
 from a3cs_hw.template import load_board
 from a3cs_hw.text import print_table
-from a3cs_ref.checkpoint import RunFolder, check_same
+from a3cs_ref.checkpoint import RunFolder, alone, check_same
 from a3cs_ref.config import from_arguments, from_dict
 from a3cs_ref.presets import apply_preset
 from a3cs_ref.progress import Progress, announce, say
@@ -55,9 +55,10 @@ def _run(arguments: argparse.Namespace, config_kind: type[Any], learner_kind: ty
     learner = learner_kind(config, teacher)
     distillation = f"{config.loss.distill} distillation from {config.teacher}" if teacher else "no teacher, so no distillation"
     say(f"{learner.kind}: {config.game}, {config.steps:,} agent steps, {distillation}, into {folder.path}")
-    announce(learner.prepare())
-    with Progress(learner.kind, config.steps, SHOWN) as progress:
-        finished = loop.run(learner, folder, arguments.resume, progress.row)
+    with alone(folder.path, wait=False):
+        announce(learner.prepare())
+        with Progress(learner.kind, config.steps, SHOWN) as progress:
+            finished = loop.run(learner, folder, arguments.resume, progress.row)
     rows = folder.rows()
     document = {"run": str(folder.path), "steps": learner.player.steps, "finished": finished} | (rows[-1] if rows else {})
     _answer(arguments, document, f"{'finished' if finished else 'interrupted and saved'}: {folder.path}")

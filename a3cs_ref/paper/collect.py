@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from a3cs_hw.files import UserError
+from a3cs_ref.checkpoint import alone
 from a3cs_ref.paper.expected import kind_of, run_of
 from a3cs_ref.paper.jobs import Job, in_order
 from a3cs_ref.paper.names import scale_words
 from a3cs_ref.paper.plan import Entry, Request
-from a3cs_ref.paper.process import alone, found
+from a3cs_ref.paper.process import found
 from a3cs_ref.paper.rows import PLACE, Row, header, read_rows, write_rows
 
 COSTS = "costs"

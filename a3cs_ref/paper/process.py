@@ -8,18 +8,18 @@ other.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import a3cs_hw
 import a3cs_ref
 from a3cs_hw.files import UserError, read_json, write_json
+from a3cs_ref.checkpoint import alone
 from a3cs_ref.paper.jobs import THREADS, Job
 
 JOB = ("a3cs-paper-job", 1)
@@ -95,24 +95,6 @@ def _end_with_parent() -> None:
     while os.read(sys.stdin.fileno(), 1):
         pass
     os._exit(INTERRUPTED)
-
-
-@contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Wait until no other process is alone in the folder (where the system has such locks). UserError where none can be had."""
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    path = folder / "lock"
-    with contextlib.ExitStack() as stack:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            fcntl.flock(stack.enter_context(open(path, "wb")), fcntl.LOCK_EX)
-        except OSError as error:
-            raise UserError(f"cannot lock {path}: {error.strerror}; free space, or choose a place that has locks") from error
-        yield
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import threading
 
 import numpy as np
 import pytest
+from command import a3cs
 
 from a3cs_hw.files import UserError, write_npz
 from a3cs_ref.autodiff.tensor import Tensor
@@ -281,6 +283,30 @@ def test_half_written_row_is_dropped(finished, tmp_path):
     assert [row["step"] for row in folder.rows()] == [20, 40, 60]
     folder.forget_after(40)
     assert [row["step"] for row in folder.rows()] == [20, 40]
+
+
+HOLDER = """
+import pathlib, sys
+from a3cs_ref.checkpoint import alone
+with alone(pathlib.Path(sys.argv[1])):
+    print(flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("fcntl"), reason="this system has no such locks")
+def test_one_command_at_a_time_works_on_a_run(finished, tmp_path):
+    """Two commands write the files of one run in turns; or a command that was killed keeps all later ones out."""
+    copy = copy_of(finished, tmp_path / "copy")
+    other = subprocess.Popen([sys.executable, "-c", HOLDER, str(copy)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    other.stdout.readline()
+    before = {file: file.read_bytes() for file in copy.iterdir()}
+    answer = a3cs("train", "--out", copy, "--resume")
+    assert answer.status == 2 and f"error: {copy}: another process is at work on this run" in answer.err.splitlines()[-1]
+    assert {file: file.read_bytes() for file in copy.iterdir()} == before
+    other.kill()
+    other.communicate()
+    assert a3cs("train", "--out", copy, "--resume").status == 0
 
 
 def test_ctrl_c_is_a_flag_for_the_length_of_the_block():
