@@ -167,21 +167,33 @@ def alone(folder: Path, wait: bool = True) -> Iterator[None]:
         yield
 
 
+class Interrupted(Exception):
+    """Work was given up because Ctrl-C was pressed."""
+
+
 class Interrupt:
-    """Whether Ctrl-C (or SIGTERM) was pressed: the loop looks at it between iterations, saves, and stops."""
+    """Whether Ctrl-C was pressed (or SIGTERM or SIGHUP came): the loop looks at it between iterations, saves, and stops."""
 
     requested = False
 
     def _request(self, *_: object) -> None:
         self.requested = True
 
+    def look(self) -> None:
+        """Interrupted if Ctrl-C was pressed: for work that takes long and can be done anew."""
+        if self.requested:
+            raise Interrupted
+
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[Interrupt]:
-    """Turn Ctrl-C and SIGTERM into a flag for the length of the block."""
+    """Turn Ctrl-C, SIGTERM and SIGHUP (a terminal that is closed; not under nohup) into a flag for the length of the block."""
     interrupt = Interrupt()
+    signals = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        signals.append(signal.SIGHUP)
     try:
-        previous = {number: signal.signal(number, interrupt._request) for number in (signal.SIGINT, signal.SIGTERM)}
+        previous = {number: signal.signal(number, interrupt._request) for number in signals}
     except ValueError:  # not the main thread: leave signals to whoever owns it
         previous = {}
     try:

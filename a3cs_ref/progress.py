@@ -16,7 +16,7 @@ from a3cs_hw import streams
 
 
 def say(line: str) -> None:
-    """One line for the person who waits, on standard error."""
+    """One line for the person who waits, on standard error; a terminal that was closed ends no run."""
     streams.tell(line)
 
 

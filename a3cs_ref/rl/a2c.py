@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,12 +109,12 @@ class Trainer:
         self.agent.update_statistics(rollout.frames[-1], MOMENTUM)
         return terms | {"gradient_norm": norm}
 
-    def snapshot(self) -> dict[str, Any]:
+    def snapshot(self, look: Callable[[], None]) -> dict[str, Any]:
         """What a row of the log says of the moment, beside averages: lr, and the test score where one is due (Fig. 1)."""
         config, steps = self.config, self.player.steps
         row = {"lr": learning_rate(config.optim, steps / config.steps)}
         if config.evaluate_every and evaluation_due(steps, config):
-            row["test_score"] = score_now(lambda frames: self.agent(frames)[0].data, config)
+            row["test_score"] = score_now(lambda frames: self.agent(frames)[0].data, config, look)
         return row
 
     def header(self) -> dict[str, Any]:

@@ -136,9 +136,17 @@ def evaluation_due(steps: int, config: Evaluated) -> bool:
     return steps >= config.steps or bool(every and steps // every != (steps - config.log_every) // every)
 
 
-def score_now(logits: Callable[[np.ndarray], np.ndarray], config: Evaluated) -> float:
-    """Mean score of the agent with these logits (see policy_from_logits) over whole games, actions sampled."""
-    return evaluate(policy_from_logits(logits), config.game, config.evaluate_episodes, seed=config.seed).mean
+def score_now(logits: Callable[[np.ndarray], np.ndarray], config: Evaluated, look: Callable[[], None]) -> float:
+    """Mean score of the agent with these logits (see policy_from_logits) over whole games, actions sampled.
+
+    look: called before every agent step; what it raises ends the evaluation.
+    """
+
+    def watched(frames: np.ndarray) -> np.ndarray:
+        look()
+        return logits(frames)
+
+    return evaluate(policy_from_logits(watched), config.game, config.evaluate_episodes, seed=config.seed).mean
 
 
 @dataclass(frozen=True)
@@ -165,23 +173,25 @@ def first_episodes(
     for members in np.array_split(np.arange(episodes), -(-episodes // GROUP)):
         env_seed = int(rng.integers(2**31 - 1))
         groups.append((members, make_env(game, len(members), env_seed, max_frames=max_frames)))
-    obs = np.concatenate([env.reset() for _, env in groups])
-    playing, over = np.ones(episodes, bool), np.zeros(episodes, bool)
-    actions, length, score = np.zeros(episodes, np.int64), np.zeros(episodes, np.int32), np.zeros(episodes, np.float32)
-    while playing.any():
-        rows = np.flatnonzero(playing)
-        before = obs[rows]
-        actions[:] = 0  # environments whose first episode is over play on, unseen, until their group is done
-        actions[rows] = policy(before, rng)
-        for members, env in groups:
-            if playing[members].any():
-                step = env.step(actions[members])
-                obs[members], over[members] = step.obs, step.episode_over
-                score[members], length[members] = step.score, step.length
-        yield Turn(rows, before, over[rows], score[rows], length[rows])
-        playing[rows[over[rows]]] = False
-    for _, env in groups:
-        env.close()
+    try:
+        obs = np.concatenate([env.reset() for _, env in groups])
+        playing, over = np.ones(episodes, bool), np.zeros(episodes, bool)
+        actions, length, score = np.zeros(episodes, np.int64), np.zeros(episodes, np.int32), np.zeros(episodes, np.float32)
+        while playing.any():
+            rows = np.flatnonzero(playing)
+            before = obs[rows]
+            actions[:] = 0  # environments whose first episode is over play on, unseen, until their group is done
+            actions[rows] = policy(before, rng)
+            for members, env in groups:
+                if playing[members].any():
+                    step = env.step(actions[members])
+                    obs[members], over[members] = step.obs, step.episode_over
+                    score[members], length[members] = step.score, step.length
+            yield Turn(rows, before, over[rows], score[rows], length[rows])
+            playing[rows[over[rows]]] = False
+    finally:
+        for _, env in groups:
+            env.close()
 
 
 def collect_frames(

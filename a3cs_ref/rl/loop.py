@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol, TypeVar
@@ -9,7 +10,17 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from a3cs_hw.files import UserError
-from a3cs_ref.checkpoint import RunFolder, check_same, intact, interruptible, load_checkpoint, not_finite, save_checkpoint
+from a3cs_ref.checkpoint import (
+    Interrupt,
+    Interrupted,
+    RunFolder,
+    check_same,
+    intact,
+    interruptible,
+    load_checkpoint,
+    not_finite,
+    save_checkpoint,
+)
 from a3cs_ref.config import to_dict
 from a3cs_ref.rl.rollout import Player
 
@@ -31,7 +42,7 @@ class Learner(Protocol):
 
     def iterate(self) -> dict[str, float]: ...
 
-    def snapshot(self) -> dict[str, Any]: ...
+    def snapshot(self, look: Callable[[], None]) -> dict[str, Any]: ...
 
     def header(self) -> dict[str, Any]: ...
 
@@ -47,7 +58,7 @@ def run(learner: Learner, folder: RunFolder, resume: bool, report: Report) -> bo
 
     `report` is called with every row that is logged. The folder must be new, or hold this run's checkpoint with `resume`.
     """
-    best = -np.inf
+    best, due = -np.inf, None
     if folder.start(learner.kind, learner.config, resume):
         header, arrays = load_checkpoint(folder.checkpoint)
         if "player" not in header:
@@ -55,26 +66,37 @@ def run(learner: Learner, folder: RunFolder, resume: bool, report: Report) -> bo
         with intact(folder.checkpoint):
             check_same(learner.config, header["config"], folder.checkpoint)
             learner.restore(header, arrays, str(folder.checkpoint))
-            best = float(header["best"])
+            best, due = float(header["best"]), header.get("due")
     if resume:
-        folder.forget_after(learner.player.steps)
+        folder.forget_after(learner.player.steps - bool(due))
     interval = _Interval(learner.player.steps)
     with interruptible() as interrupt:
-        while learner.player.steps < learner.config.steps and not interrupt.requested:
+        while (due or learner.player.steps < learner.config.steps) and not interrupt.requested:
             before = learner.player.steps
-            interval.add(_finite(learner.iterate(), learner, folder))
-            finished = learner.player.steps >= learner.config.steps
-            if finished or _crossed(before, learner.player.steps, learner.config.log_every):
-                _finite(learner.weights(), learner, folder)
-                row = interval.row(learner.player) | learner.snapshot()
-                folder.log(row)
-                report(row)
-                best = _keep_best(learner, folder, row, best)
+            if not due:
+                interval.add(_finite(learner.iterate(), learner, folder))
+                finished = learner.player.steps >= learner.config.steps
+                if finished or _crossed(before, learner.player.steps, learner.config.log_every):
+                    due = interval.row(learner.player)
+            if due:
+                with contextlib.suppress(Interrupted):  # then the row stays due: its evaluation begins anew on resuming
+                    best, due = _log(learner, folder, due, best, report, interrupt), None
                 interval = _Interval(learner.player.steps)
             if _crossed(before, learner.player.steps, learner.config.checkpoint_every):
-                _save(learner, folder, best)
-        _save(learner, folder, best)
-    return learner.player.steps >= learner.config.steps
+                _save(learner, folder, best, due)
+        _save(learner, folder, best, due)
+    return not due and learner.player.steps >= learner.config.steps
+
+
+def _log(
+    learner: Learner, folder: RunFolder, row: Mapping[str, Any], best: float, report: Report, interrupt: Interrupt
+) -> float:
+    """Complete the row that is due, with an evaluation where one is, log it, and keep the best. Returns the highest score."""
+    _finite(learner.weights(), learner, folder)
+    row = {**row, **learner.snapshot(interrupt.look)}
+    folder.log(row)
+    report(row)
+    return _keep_best(learner, folder, row, best)
 
 
 def _finite(values: Values, learner: Learner, folder: RunFolder) -> Values:
@@ -91,10 +113,11 @@ def _crossed(before: int, after: int, every: int) -> bool:
     return before // every != after // every
 
 
-def _save(learner: Learner, folder: RunFolder, best: float) -> None:
+def _save(learner: Learner, folder: RunFolder, best: float, due: Mapping[str, Any] | None) -> None:
+    """Write the checkpoint. due: the row of the log that lacks its evaluation, which was given up."""
     weights = _finite(learner.weights(), learner, folder)
     header, arrays = learner.state()
-    about = {"config": to_dict(learner.config), "best": best, "steps": learner.player.steps}
+    about = {"config": to_dict(learner.config), "best": best, "due": due, "steps": learner.player.steps}
     save_checkpoint(folder.checkpoint, {**learner.header(), **about, **header}, weights | arrays)
 
 

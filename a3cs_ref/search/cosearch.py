@@ -15,7 +15,7 @@ odd ones (first order); direct is one-level without a teacher (Direct-NAS of Fig
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -140,7 +140,7 @@ class CoSearch:
         """The most probable operator of every cell: what `derive` takes."""
         return np.argmax(self.alpha.data, axis=1)
 
-    def snapshot(self) -> dict[str, Any]:
+    def snapshot(self, look: Callable[[], None]) -> dict[str, Any]:
         """What a row of the log says of the moment: theta's updates, p, the argmax path, its MACs, tau, lambda, hw's cycles."""
         config, progress = self.config, self.progress
         p = probabilities(self.alpha.data)
@@ -156,7 +156,7 @@ class CoSearch:
         }
         if evaluation_due(self.player.steps, config):
             agent = self.supernet.agent(self.argmax_path)
-            row["argmax_score"] = score_now(lambda frames: agent(frames)[0].data, config)
+            row["argmax_score"] = score_now(lambda frames: agent(frames)[0].data, config, look)
         return row
 
     def header(self) -> dict[str, Any]:

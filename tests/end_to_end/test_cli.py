@@ -450,6 +450,24 @@ def test_ctrl_c_in_an_evaluation(there):
     assert answer.status == 130 and answer.out == "" and answer.err.splitlines()[-1] == "interrupted"
 
 
+EARLY = """
+import sys
+class Pressing:
+    def find_spec(self, name, path, target=None):
+        if name == "a3cs_ref.cli":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Pressing())
+from a3cs_ref.__main__ import main
+sys.exit(main())
+"""
+
+
+def test_ctrl_c_before_the_command_is_loaded():
+    """Ctrl-C in the first half second ends in a traceback."""
+    answer = subprocess.run([sys.executable, "-c", EARLY, "info"], capture_output=True, text=True)
+    assert (answer.returncode, answer.stdout, answer.stderr) == (130, "", "interrupted\n")
+
+
 def test_extras_that_are_missing(there):
     """A missing extra ends in a traceback, or in a line that does not say what to install."""
     refused(process("evaluate", "teacher", without=["numba"], A3CS_KERNELS="fast"), "pip install 'a3cs-ref[fast]'")
@@ -502,7 +520,7 @@ def test_full_disk_in_a_run(command, disk, tmp_path):
     assert answer.status == 2 and answer.out == "" and "Traceback" not in answer.err
     assert [line for line in answer.err.splitlines() if line.startswith("error: ")] == answer.err.splitlines()[-1:]
     assert "checkpoint.npz" in answer.err.splitlines()[-1]
-    assert {path.name for path in (place / "run").iterdir()} == {"config.json", "progress.jsonl"}
+    assert {path.name for path in (place / "run").iterdir()} == {"config.json", "lock", "progress.jsonl"}
     disk(200_000, "remount")
     assert done(*words, "--resume")["finished"]
 
