@@ -38,6 +38,9 @@ class RunFolder:
     def start(self, kind: str, config: Any, resume: bool) -> bool:
         """Make the folder ready for a run of this kind and configuration; True if there is a checkpoint to go on from."""
         stored = self.stored(kind, resume)
+        for file in (self.config, self.progress, self.checkpoint, self.best):
+            for partial in self.path.glob(f".{file.name}.*.part"):  # a kill in the middle of atomic_write leaves one
+                partial.unlink(missing_ok=True)
         if stored is None:
             write_json(self.config, {"format": RUN[0], "version": RUN[1], "kind": kind, "config": to_dict(config)})
             return False
@@ -77,9 +80,13 @@ class RunFolder:
             return []
         lines = read_bytes(self.progress).decode(errors="replace").splitlines()
         try:
-            return [json.loads(line) for line in lines if line.endswith("}")]  # a kill may have cut the last one short
-        except ValueError as error:
-            raise UserError(f"{self.progress}: a damaged row ({error}); remove the line or restore the file") from error
+            rows = [json.loads(line) for line in lines if line.endswith("}")]  # a kill may have cut the last one short
+            if any(type(row["step"]) is not int for row in rows):
+                raise ValueError("its step is no whole number")
+        except (ValueError, LookupError, TypeError) as error:
+            what = f"no {error}" if isinstance(error, LookupError) else error
+            raise UserError(f"{self.progress}: a damaged row ({what}); remove the line or restore the file") from error
+        return rows
 
     def forget_after(self, step: int) -> None:
         """Drop rows later than the checkpoint: the resumed run writes them again."""

@@ -51,6 +51,8 @@ def _run(arguments: argparse.Namespace, config_kind: type[Any], learner_kind: ty
     """Train or co-search: make or resume the run, and say how it ended."""
     folder = RunFolder(arguments.out)
     config = _configuration(arguments, config_kind, folder, folder.stored(learner_kind.kind, arguments.resume))
+    if arguments.resume:
+        _check_found(config.teacher, folder)
     teacher = sources.teacher_for(config.teacher, config.game, make_env(config.game, 1, 0).num_actions)
     learner = learner_kind(config, teacher)
     distillation = f"{config.loss.distill} distillation from {config.teacher}" if teacher else "no teacher, so no distillation"
@@ -88,6 +90,16 @@ def _configuration(arguments: argparse.Namespace, kind: type[Any], folder: RunFo
     if stored is not None:
         check_same(config, stored, folder.config)
     return config
+
+
+def _check_found(teacher: str, folder: RunFolder) -> None:
+    """UserError unless the teacher of a run to resume, a path as it was given when the run began, is there."""
+    try:
+        if teacher:
+            sources.find(teacher)
+    except UserError as error:
+        advice = "resume in the folder where the run began, or put the teacher back"
+        raise UserError(f"{folder.config}: its teacher is not found from here; {advice} ({error})") from error
 
 
 def derive(arguments: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from a3cs_hw.files import UserError
+from a3cs_hw.files import UserError, sha256
 from a3cs_ref.autodiff.ops import log_softmax
 from a3cs_ref.checkpoint import group, intact, load_checkpoint, load_parameters, prefixed
 from a3cs_ref.config import option, topic
@@ -54,6 +54,21 @@ def make_targets(rollout: Rollout, config: RolloutConfig, teacher: ActorCritic |
         logits, teacher_values = teacher(rollout.rows())
         targets.teacher_log_pi, targets.teacher_values = log_softmax(logits).data, teacher_values.data
     return targets
+
+
+def fingerprint(teacher: ActorCritic | None) -> str:
+    """SHA-256 of a teacher's theta and running statistics, by which a resumed run knows it again; empty for none."""
+    if teacher is None:
+        return ""
+    theta = {name: parameter.data for name, parameter in teacher.parameters().items()}
+    return sha256(b"".join(values.tobytes() for values in (theta | teacher.statistics()).values()))
+
+
+def check_teacher(header: Mapping[str, Any], teacher: ActorCritic | None, name: str, where: str) -> None:
+    """UserError unless a checkpoint's run has learned from this teacher, which its configuration calls `name`."""
+    ours = fingerprint(teacher)
+    if header.get("teacher", ours) != ours:
+        raise UserError(f"{where}: teacher {name} has changed since; put the earlier one back, or start anew in another --out")
 
 
 def backpropagate(policy: Policy, rollout: Rollout, targets: Targets, config: LossConfig) -> dict[str, float]:
@@ -129,10 +144,12 @@ class Trainer:
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Header entries and arrays beyond the weights that a resumed run needs."""
         header, arrays = self.player.state()
-        return {"player": header}, prefixed("player", arrays) | prefixed("rmsprop", self.optimizer.state())
+        header = {"player": header, "teacher": fingerprint(self.teacher)}
+        return header, prefixed("player", arrays) | prefixed("rmsprop", self.optimizer.state())
 
     def restore(self, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], where: str) -> None:
         """Go on from a checkpoint."""
+        check_teacher(header, self.teacher, self.config.teacher, where)
         load_parameters(self.agent.parameters(), group(arrays, "theta"), where)
         self.agent.set_statistics(group(arrays, "statistics"))
         self.optimizer.load(group(arrays, "rmsprop"))

@@ -31,7 +31,7 @@ from a3cs_ref.nn.layers import MOMENTUM
 from a3cs_ref.nn.supernet import SuperNet
 from a3cs_ref.nn.warm import warm_network, warm_supernet
 from a3cs_ref.optim import Adam, RMSProp, clip_factor, gradient_norm, learning_rate
-from a3cs_ref.rl.a2c import backpropagate, make_targets
+from a3cs_ref.rl.a2c import backpropagate, check_teacher, fingerprint, make_targets
 from a3cs_ref.rl.evaluate import evaluation_due, score_now
 from a3cs_ref.rl.rollout import Player
 from a3cs_ref.rng import generator, restored, state_of
@@ -174,7 +174,7 @@ class CoSearch:
         search, search_arrays = self.search.state()
         header = {
             "player": player, "search": search, "iterations": self.iterations, "theta_updates": self.theta_updates,
-            "gumbel_rng": state_of(self.gumbel_rng),
+            "gumbel_rng": state_of(self.gumbel_rng), "teacher": fingerprint(self.teacher),
         }  # fmt: skip
         arrays = prefixed("player", player_arrays) | prefixed("search", search_arrays)
         arrays |= prefixed("rmsprop", self.theta_optimizer.state()) | prefixed("adam", self.alpha_optimizer.state())
@@ -190,6 +190,7 @@ class CoSearch:
 
     def restore(self, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], where: str) -> None:
         """Go on from a checkpoint."""
+        check_teacher(header, self.teacher, self.config.teacher, where)
         self.restore_weights(header, arrays, where)
         self.theta_optimizer.load(group(arrays, "rmsprop"))
         self.alpha_optimizer.load(group(arrays, "adam"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 from command import a3cs
 
-from a3cs_hw.files import UserError, write_npz
+from a3cs_hw.files import UserError, atomic_write, write_bytes, write_npz
 from a3cs_ref.autodiff.tensor import Tensor
 from a3cs_ref.checkpoint import Interrupted, RunFolder, interruptible, load_checkpoint, load_parameters, save_checkpoint
 from a3cs_ref.progress import say
@@ -77,6 +78,17 @@ def test_network_is_built_from_its_checkpoint(finished):
     agent = agent_from(*load_checkpoint(finished / "checkpoint.npz"), "here")
     frames = np.random.default_rng(0).integers(0, 256, (2, 4, 84, 84), dtype=np.uint8)
     assert np.array_equal(agent(frames)[0].data, trainer.agent(frames)[0].data)
+
+
+def test_two_threads_write_one_file(tmp_path):
+    """Threads that write a file at the same time write into each other's half, or one removes the other's."""
+    with atomic_write(tmp_path / "file") as first:
+        first.write(b"first")
+        thread = threading.Thread(target=write_bytes, args=(tmp_path / "file", b"second"))
+        thread.start()
+        thread.join()
+        assert (tmp_path / "file").read_bytes() == b"second"
+    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("file", b"first")]
 
 
 def test_missing_checkpoint(tmp_path):
@@ -349,6 +361,50 @@ def test_progress_on_a_closed_terminal_ends_no_run(monkeypatch):
         monkeypatch.setattr(sys, "stderr", closed)
         say("a line")
         os.dup2(os.open(os.devnull, os.O_WRONLY), writer)  # what was not written is written when the file is closed
+
+
+@pytest.mark.parametrize("row", ['{"score": 1.0}', '{"step": "8"}', '{"step": oops}', '"}'])
+def test_damaged_row(finished, tmp_path, row):
+    """A row of the log that lacks its step, or is none, ends in a traceback."""
+    copy = copy_of(finished, tmp_path / "copy")
+    with open(copy / "progress.jsonl", "a") as file:
+        file.write(row + "\n")
+    with one_clear_line("progress.jsonl: a damaged row .* remove the line"):
+        run(copy, resume=True)
+    lines = (copy / "progress.jsonl").read_text().splitlines()
+    (copy / "progress.jsonl").write_text("".join(line + "\n" for line in lines[:-1]))
+    run(copy, resume=True)
+
+
+def test_partial_files_of_a_killed_run_are_removed(finished, tmp_path):
+    """Every kill in the middle of a checkpoint leaves its size behind; or a file of the user's own is removed."""
+    copy = copy_of(finished, tmp_path / "copy")
+    for name in (".checkpoint.npz.77.5.part", ".best.npz.77.part", ".mine.npz.77.part", "checkpoint.npz.part"):
+        (copy / name).write_bytes(b"half")
+    run(copy, resume=True)
+    assert {file.name for file in copy.glob("*.part")} | {file.name for file in copy.glob(".*.part")} == {
+        ".mine.npz.77.part", "checkpoint.npz.part"
+    }  # fmt: skip
+
+
+def test_teacher_that_changed_is_noticed(finished, tmp_path, monkeypatch):
+    """A run goes on with another teacher under the same name, or ends in a riddle where its path does not lead."""
+    monkeypatch.chdir(tmp_path)
+    copy_of(finished, tmp_path / "mine")
+    few = ("--game", "catch", "--num-envs", "2", "--rollout", "2", "--steps", "8", "--log-every", "8", "--teacher", "mine")
+    for command, *more in (("train",), ("cosearch", "--evaluate-episodes", "1")):
+        assert a3cs(command, *few, *more, "--out", command).status == 0
+    shutil.copytree(tmp_path / "mine", tmp_path / "same")
+    header, arrays = load_checkpoint("mine/checkpoint.npz")
+    write_npz("mine/checkpoint.npz", header, arrays | {"theta/fc.b": arrays["theta/fc.b"] + 1})
+    for command in ("train", "cosearch"):
+        answer = a3cs(command, "--out", command, "--resume")
+        assert answer.status == 2 and "checkpoint.npz: teacher mine has changed since;" in answer.err.splitlines()[-1]
+    shutil.rmtree(tmp_path / "mine")
+    answer = a3cs("train", "--out", "train", "--resume")
+    assert answer.status == 2 and answer.err.startswith("error: train/config.json: its teacher is not found from here; resume in")
+    (tmp_path / "same").rename(tmp_path / "mine")
+    assert a3cs("train", "--out", "train", "--resume").status == 0
 
 
 def test_ctrl_c_in_an_evaluation_gives_it_up(tmp_path, monkeypatch):
