@@ -24,7 +24,6 @@ from a3cs_ref.checkpoint import (
 from a3cs_ref.config import to_dict
 from a3cs_ref.rl.rollout import Player
 
-WINDOW = 100  # episodes in the running mean of the score
 ENOUGH = 20  # episodes before a mean may count as the best
 
 Values = TypeVar("Values", bound=Mapping[str, Any])
@@ -142,12 +141,12 @@ class _Interval:
 
     def row(self, player: Player) -> dict[str, Any]:
         """The row: agent step, mean score of the last episodes, speed, and the mean of every term."""
-        recent = [score for _, score in player.finished[-WINDOW:]]
+        recent = [score for _, score in player.finished]
         seconds = time.perf_counter() - self.began
         names = self.terms[0]
         return {
             "step": player.steps,
-            "episodes": len(player.finished),
+            "episodes": player.episodes,
             "score": round(float(np.mean(recent)), 4) if recent else None,
             "steps_per_s": round((player.steps - self.step) / seconds, 1),
         } | {name: round(float(np.mean([terms[name] for terms in self.terms])), 6) for name in names}

@@ -7,18 +7,23 @@ of computing them again. Nothing is approximated.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from a3cs_hw.files import UserError
 from a3cs_ref.autodiff.tensor import Acting, Tape, Tensor
 from a3cs_ref.config import option
 from a3cs_ref.rl.envs import make_env, replay
 from a3cs_ref.rng import generator, restored, state_of
 
 Policy = Callable[[np.ndarray, Acting | Tape | None], tuple[Tensor, Tensor]]  # frames (B, 4, 84, 84), tape -> logits, values
+
+WINDOW = 100  # episodes in the running mean of the score
+MOST_ROWS = 32_768  # agent steps of a rollout in all environments: 0.9 GB of frames, and several times that of maps
 
 
 @dataclass
@@ -32,6 +37,11 @@ class RolloutConfig:
         1.0, "1: n-step return over the rollout; 0: the one-step delta (the paper's, slower here)", least=0, most=1
     )
     renew_every: int = option(500_000, "agent steps after which environments are made afresh: resuming stays quick", least=1)
+
+    def __post_init__(self) -> None:
+        """UserError for rollouts that no memory holds: a frame and its maps are kept for every agent step."""
+        if (rows := self.num_envs * self.rollout) > MOST_ROWS:
+            raise UserError(f"num_envs x rollout is {rows:,} agent steps an update; use {MOST_ROWS:,} or fewer")
 
 
 @dataclass
@@ -88,7 +98,8 @@ class Player:
 
     The environments are deterministic given their seed and the actions, so their state is the action log since they were
     made (a byte a step). They are made afresh every `renew_every` agent steps so that replaying the log stays short; a
-    rollout's end is a truncation anyway. `finished` collects (agent step, score) of the episodes that ended.
+    rollout's end is a truncation anyway. `finished` holds (agent step, score) of the last WINDOW episodes that ended,
+    `episodes` counts them all.
     """
 
     def __init__(self, game: str, config: RolloutConfig, seed: int):
@@ -96,7 +107,8 @@ class Player:
         self.actions_rng = generator(seed, "actions")
         self.seeds_rng = generator(seed, "environments")
         self.steps = 0  # agent steps, summed over environments
-        self.finished: list[tuple[int, float]] = []
+        self.episodes = 0
+        self.finished: deque[tuple[int, float]] = deque(maxlen=WINDOW)
         self._renew()
 
     def _renew(self) -> None:
@@ -132,7 +144,8 @@ class Player:
         step = self.env.step(actions)
         self.log.append(actions.astype(np.uint8))
         self.steps += len(actions)
-        self.finished += [(self.steps, float(score)) for score in step.score[step.episode_over]]
+        self.episodes += int(step.episode_over.sum())
+        self.finished.extend((self.steps, float(score)) for score in step.score[step.episode_over])
         final_values = np.zeros(len(actions), np.float32)
         if step.truncated.any():
             final_values[step.truncated] = policy(step.final_obs[step.truncated], None)[1].data
@@ -146,7 +159,7 @@ class Player:
         """Header entries and arrays of a checkpoint."""
         log = np.array(self.log, np.uint8).reshape(-1, self.config.num_envs)
         header = {
-            "steps": self.steps, "env_seed": self.env_seed,
+            "steps": self.steps, "episodes": self.episodes, "env_seed": self.env_seed,
             "actions_rng": state_of(self.actions_rng), "seeds_rng": state_of(self.seeds_rng),
         }  # fmt: skip
         return header, {"log": log, "finished": np.array(self.finished, np.float64).reshape(-1, 2)}
@@ -155,7 +168,8 @@ class Player:
         """Go back to a checkpoint: the environments are made from their seed and the action log is played again."""
         self.steps, self.env_seed = header["steps"], header["env_seed"]
         self.actions_rng, self.seeds_rng = restored(header["actions_rng"]), restored(header["seeds_rng"])
-        self.finished = [(int(step), float(score)) for step, score in arrays["finished"]]
+        self.episodes = header.get("episodes", len(arrays["finished"]))
+        self.finished = deque(((int(step), float(score)) for step, score in arrays["finished"]), WINDOW)
         self.log = list(arrays["log"])
         self.env.close()
         self.env = make_env(self.game, self.config.num_envs, self.env_seed)

@@ -96,9 +96,9 @@ def test_distillation_without_a_teacher_is_one_clear_line():
         Trainer(TrainConfig(game="catch", loss=LossConfig(distill="ac")))
 
 
-def caught(trainer, last=100):
-    """Share of the last balls that were caught (random play: 0.21)."""
-    return np.mean([score for _, score in trainer.player.finished[-last:]])
+def caught(trainer):
+    """Share of the last hundred balls that were caught (random play: 0.21)."""
+    return np.mean([score for _, score in trainer.player.finished])
 
 
 def test_learns_catch():
@@ -109,7 +109,7 @@ def test_learns_catch():
         game="catch", steps=60_000, rollout=RolloutConfig(num_envs=8, gamma=0.95), optim=OptimConfig(lr=2e-3),
     )  # fmt: skip
     trainer = small_trainer(config)
-    while trainer.player.steps < 40_000 and (len(trainer.player.finished) < 300 or caught(trainer) < 0.55):
+    while trainer.player.steps < 40_000 and (trainer.player.episodes < 300 or caught(trainer) < 0.55):
         trainer.iterate()
     assert caught(trainer) >= 0.55, f"{caught(trainer):.2f} after {trainer.player.steps} steps"
 
@@ -118,9 +118,11 @@ def test_learns_catch():
 def test_vanilla_masters_catch():
     """`a3cs train --game catch --net vanilla --steps 150000` catches fewer than 95 balls in a hundred at its end."""
     trainer = Trainer(TrainConfig(game="catch", net="vanilla", steps=150_000))
+    shares = []
     while trainer.player.steps < 150_000:
         trainer.iterate()
-    assert caught(trainer, 400) >= 0.95
+        shares += [caught(trainer)] if trainer.player.steps > 140_000 else []
+    assert np.mean(shares) >= 0.95
 
 
 @pytest.mark.parametrize("norm", ["none", "bn"])

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from a3cs_hw.files import UserError
 from a3cs_ref.autodiff.tensor import Acting, Tensor
 from a3cs_ref.rl import rollout as module
-from a3cs_ref.rl.rollout import Player, Rollout, RolloutConfig, lambda_returns, sample_actions
+from a3cs_ref.rl.rollout import WINDOW, Player, Rollout, RolloutConfig, lambda_returns, sample_actions
 from a3cs_ref.rl.step import Step
 
 GAMMA = 0.9
@@ -147,7 +148,7 @@ def test_rollout_keeps_what_happened(scripted):
     assert rollout.terminal.tolist() == [[False, False], [True, False], [True, False]]
     assert rollout.final_values.tolist() == [[0, 0], [0, 102], [0, 0]]
     assert rollout.forced.tolist() == [[False, False], [False, False], [False, True]]
-    assert player.finished == [(4, 7.0), (4, 8.0)] and player.steps == 6
+    assert list(player.finished) == [(4, 7.0), (4, 8.0)] and player.episodes == 2 and player.steps == 6
     assert np.array_equal(rollout.actions, scripted[0][0].actions)
 
 
@@ -181,7 +182,31 @@ def test_restored_player_goes_on_identically(rollouts):
         one, two = (p.collect(policy) for p in (player, other))
         for name in ("frames", "actions", "rewards", "terminal"):
             assert np.array_equal(getattr(one, name), getattr(two, name)), name
-    assert player.finished == other.finished and player.steps == other.steps
+    assert (player.finished, player.episodes, player.steps) == (other.finished, other.episodes, other.steps)
+
+
+def test_scores_do_not_pile_up():
+    """A checkpoint, and the memory of a run, grows with every episode; or the count or the last scores are wrong."""
+    player = Player("catch", RolloutConfig(num_envs=40, rollout=80), seed=0)
+    scores, step = [], player.env.step
+
+    def watched(actions):
+        done = step(actions)
+        scores.extend(done.score[done.episode_over].tolist())
+        return done
+
+    player.env.step = watched
+    player.collect(value_is_time)
+    assert len(scores) > WINDOW and player.episodes == len(scores)
+    assert [score for _, score in player.finished] == scores[-WINDOW:]
+    assert player.state()[1]["finished"].shape == (WINDOW, 2)
+
+
+def test_rollout_that_no_memory_holds():
+    """Numbers that are possible one by one fill the memory until the system ends the process."""
+    RolloutConfig(num_envs=4096, rollout=8)
+    with pytest.raises(UserError, match="num_envs x rollout is 409,600 agent steps an update; use 32,768 or fewer"):
+        RolloutConfig(num_envs=4096, rollout=100)
 
 
 def test_seeds_give_different_runs():
