@@ -52,6 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_learning(subparsers)
     _add_agents(subparsers)
+    _add_accelerators(subparsers)
     _add_reports(subparsers)
     _add_paper(subparsers)
     add_commands(subparsers)
@@ -121,6 +122,8 @@ def _add_agents(subparsers) -> None:
     )
     add_arguments(quantize, QuantizeConfig)
 
+
+def _add_accelerators(subparsers) -> None:
     accelerate = _command(
         subparsers, "accelerate", commands.accelerate, "Search an accelerator for a network (DAS alone, Eq. 9).",
         "a3cs accelerate resnet14 --evaluations 10000 --out design.json",
