@@ -20,7 +20,7 @@ from a3cs_ref.config import from_arguments, from_dict
 from a3cs_ref.presets import apply_preset
 from a3cs_ref.progress import Progress, announce, say
 from a3cs_ref.rl import loop, sources
-from a3cs_ref.rl.envs import find_game, make_env
+from a3cs_ref.rl.envs import count_actions, find_game
 from a3cs_ref.rl.evaluate import collect_frames
 from a3cs_ref.rl.evaluate import evaluate as evaluate_policy
 
@@ -53,7 +53,7 @@ def _run(arguments: argparse.Namespace, config_kind: type[Any], learner_kind: ty
     config = _configuration(arguments, config_kind, folder, folder.stored(learner_kind.kind, arguments.resume))
     if arguments.resume:
         _check_found(config.teacher, folder)
-    teacher = sources.teacher_for(config.teacher, config.game, make_env(config.game, 1, 0).num_actions)
+    teacher = sources.teacher_for(config.teacher, config.game, count_actions(config.game))
     learner = learner_kind(config, teacher)
     distillation = f"{config.loss.distill} distillation from {config.teacher}" if teacher else "no teacher, so no distillation"
     say(f"{learner.kind}: {config.game}, {config.steps:,} agent steps, {distillation}, into {folder.path}")

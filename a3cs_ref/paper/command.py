@@ -28,6 +28,7 @@ from a3cs_ref.paper.statistics import FEWEST
 from a3cs_ref.paper.tables import table_text
 from a3cs_ref.progress import say
 from a3cs_ref.rl import sources
+from a3cs_ref.rl.envs import count_actions
 
 
 def request_of(arguments: argparse.Namespace, artefacts: tuple[str, ...]) -> Request:
@@ -108,7 +109,7 @@ def check_teacher(request: Request, entries: Mapping[str, Sequence[Entry]], out:
     if request.teacher is None:
         return
     for game in {entry.row["game"]: None for planned in entries.values() for entry in planned}:
-        sources.teacher_for(str(out / request.teacher.name), game, actions_of(game))
+        sources.teacher_for(str(out / request.teacher.name), game, count_actions(game))
 
 
 def announce(jobs: Sequence[Job], out: Path, at_once: int | None) -> None:

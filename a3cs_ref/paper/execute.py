@@ -23,7 +23,7 @@ from a3cs_ref.paper.random_agent import draw_agent
 from a3cs_ref.progress import announce
 from a3cs_ref.rl import loop
 from a3cs_ref.rl.a2c import TrainConfig, Trainer
-from a3cs_ref.rl.envs import make_env
+from a3cs_ref.rl.envs import count_actions
 from a3cs_ref.rl.sources import teacher_for
 from a3cs_ref.rng import generator
 
@@ -59,7 +59,7 @@ def cosearch(config: Mapping[str, Any], folder: Path) -> Answer:
 
 def random_agent(config: Mapping[str, Any], folder: Path) -> Answer:
     """A random agent whose MACs differ from another agent's by no more than a share `tolerance`."""
-    actions = actions_of(config["game"])
+    actions = count_actions(config["game"])
     wanted = count_macs(_units(config["like"], actions))
     operators = draw_agent(wanted, config["tolerance"], actions, generator(config["seed"], "random agent"))
     macs = count_macs(agent_units(operators, actions))
@@ -71,7 +71,7 @@ def hardware(config: Mapping[str, Any], folder: Path) -> Answer:
     """An agent on the design that DAS finds for it and on DNNBuilder's, with real and with ideal memory."""
     from a3cs_ref.search.compare import ACCELERATORS, Task
 
-    units = _units(config["net"], actions_of(config["game"]))
+    units = _units(config["net"], count_actions(config["game"]))
     board, rows = load_board(config["board"]), []
     for ideal in (False, True):
         task = Task(units, default_bits(units), board, config["evaluations"], config["seed"], ideal)
@@ -110,14 +110,7 @@ def _run(learner: loop.Learner, folder: Path) -> bool:
 
 
 def _teacher(config: Any) -> Any:
-    return teacher_for(config.teacher, config.game, actions_of(config.game))
-
-
-def actions_of(game: str) -> int:
-    """How many actions a game has."""
-    env = make_env(game, 1, 0)
-    env.close()
-    return env.num_actions
+    return teacher_for(config.teacher, config.game, count_actions(config.game))
 
 
 def _units(net: str, actions: int) -> list[Any]:

@@ -12,7 +12,7 @@ from a3cs_ref.kernels.threads import emulator_threads
 from a3cs_ref.rl import atari, games
 from a3cs_ref.rl.step import FRAME_CAP, Step, VectorEnv
 
-__all__ = ["Step", "VectorEnv", "find_game", "game_names", "make_env", "replay"]
+__all__ = ["Step", "VectorEnv", "count_actions", "find_game", "game_names", "make_env", "replay"]
 
 
 def game_names() -> list[str]:
@@ -57,6 +57,13 @@ def make_env(game: str, num_envs: int, seed: int, *, max_frames: int = FRAME_CAP
     if game in games.GAMES:
         return games.GAMES[game](num_envs, seed, max_frames=max_frames)
     return atari.AtariEnv(game, num_envs, seed, max_frames=max_frames, threads=threads or emulator_threads())
+
+
+def count_actions(game: str) -> int:
+    """How many actions a game has."""
+    env = make_env(game, 1, 0)
+    env.close()
+    return env.num_actions
 
 
 def replay(env: VectorEnv, actions: np.ndarray) -> np.ndarray:

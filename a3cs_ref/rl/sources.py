@@ -18,7 +18,7 @@ from a3cs_ref.nn.actor_critic import ActorCritic
 from a3cs_ref.nn.build import build_network
 from a3cs_ref.nn.cells import CELLS, OPERATORS
 from a3cs_ref.nn.supernet import SuperNet
-from a3cs_ref.rl.envs import find_game, make_env
+from a3cs_ref.rl.envs import count_actions, find_game
 from a3cs_ref.rl.evaluate import Policy, policy_from_logits
 
 ABOUT = {"net": str, "norm": str, "actions": int, "game": str}  # what a header must say for its agent to be built
@@ -130,9 +130,7 @@ def game_for(source: Source, wanted: str | None = None) -> str:
     if not (wanted or source.game):
         raise UserError(f"{source.path}: does not say which game it plays; give --game")
     game = find_game(wanted or source.game)
-    env = make_env(game, 1, 0)
-    actions = env.num_actions
-    env.close()
+    actions = count_actions(game)
     if actions != source.actions:
         raise UserError(f"{source.path}: an agent of {source.actions} actions ({source.game}); {game} has {actions}")
     return game

@@ -184,3 +184,10 @@ def test_without_ale_py_built_in_games_work_and_atari_says_what_to_install(monke
         envs.find_game("breakout")
     with pytest.raises(UserError, match="did you mean bricks"):
         envs.find_game("brick")
+
+
+def test_counting_actions_leaves_no_environment_open(monkeypatch):
+    """Every command that asks how many actions a game has leaves an emulator and its threads behind."""
+    closed = []
+    monkeypatch.setattr(games.GAMES["catch"], "close", lambda env: closed.append(env.name))
+    assert envs.count_actions("catch") == 3 and closed == ["catch"]
