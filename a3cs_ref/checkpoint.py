@@ -74,8 +74,8 @@ class RunFolder:
         except OSError as error:
             raise UserError(f"cannot write {self.progress}: {error.strerror}; free space and go on with --resume") from error
 
-    def rows(self) -> list[dict[str, Any]]:
-        """The rows logged so far."""
+    def rows(self, advice: str = "remove the line or restore the file") -> list[dict[str, Any]]:
+        """The rows logged so far. UserError for one that is damaged, which says what to do about it."""
         if not self.progress.exists():
             return []
         lines = read_bytes(self.progress).decode(errors="replace").splitlines()
@@ -85,7 +85,7 @@ class RunFolder:
                 raise ValueError("its step is no whole number")
         except (ValueError, LookupError, TypeError) as error:
             what = f"no {error}" if isinstance(error, LookupError) else error
-            raise UserError(f"{self.progress}: a damaged row ({what}); remove the line or restore the file") from error
+            raise UserError(f"{self.progress}: a damaged row ({what}); {advice}") from error
         return rows
 
     def forget_after(self, step: int) -> None:

@@ -14,7 +14,6 @@ from a3cs_ref.kernels.threads import available
 from a3cs_ref.paper.captions import figure_page
 from a3cs_ref.paper.claims import claims_page
 from a3cs_ref.paper.collect import COSTS, check_held, collect, lacking
-from a3cs_ref.paper.execute import actions_of
 from a3cs_ref.paper.expected import RATES, in_words, kind_of, measured, seconds
 from a3cs_ref.paper.figures import draw
 from a3cs_ref.paper.jobs import Ended, Job
@@ -92,7 +91,8 @@ def check_ended(ended: Ended) -> None:
     if ended.failures and not ended.interrupted:
         failed = f"{len(ended.failures)} {'job' if len(ended.failures) == 1 else 'jobs'} failed, see above"
         left = f"; not run for want of that: {ended.left}" if ended.left else ""
-        raise UserError(f"{failed}{left}; the others are done and written; --resume tries these again")
+        again = "--resume tries these again; where a job's files are damaged, delete its folder first"
+        raise UserError(f"{failed}{left}; the others are done and written; {again}")
 
 
 def check_extras(entries: Mapping[str, Sequence[Entry]]) -> None:

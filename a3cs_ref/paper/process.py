@@ -55,7 +55,24 @@ def start(out: Path, job: Job, more: Mapping[str, str] | None = None) -> subproc
 def found(out: Path, job: Job) -> dict[str, Any] | None:
     """The document of a job's result, or None while it is not done: {"result": ..., "commit": ..., "machine": ...}."""
     path = out / job.folder / "result.json"
-    return read_json(path, *RESULT) if path.exists() else None
+    if not path.exists():
+        return None
+    try:
+        document = read_json(path, *RESULT)
+        if not _whole(document):
+            raise UserError(f"{path}: a field is missing or of another kind")
+    except UserError as error:
+        raise UserError(f"{error}; delete the file and run the command again with --resume: the job's run is kept") from error
+    return document
+
+
+def _whole(document: Mapping[str, Any]) -> bool:
+    """Whether a result's document has all that collect.py reads of it; the fields of its rows are checked there."""
+    result = document.get("result")
+    if not isinstance(result, dict) or not all(isinstance(document.get(name), str) for name in ("commit", "machine")):
+        return False
+    rows = result.get("rows", [])
+    return isinstance(result.get("seconds", 0), int | float) and isinstance(rows, list) and all(isinstance(r, dict) for r in rows)
 
 
 def failure(out: Path, job: Job, process: subprocess.Popen) -> str:

@@ -103,6 +103,8 @@ FIELDS: dict[str, dict[str, Check]] = {
     "cost": {"row": _one_of("cost"), **_RUN, "what": TEXT, "steps": COUNT, "seconds": NUMBER, **_ORIGIN},
 }  # fmt: skip
 
+ANEW = "restore the file, or delete it and run its command again: jobs that are done stay so"
+
 PLACE = {
     "training": ("game", "net", "arm", "seed"),
     "search": ("game", "scheme", "seed"),
@@ -139,7 +141,7 @@ def read_rows(path: Path, artefact: str) -> tuple[dict[str, Any], list[Row]]:
     if head not in [header(artefact, head["scale"], preset) for preset in SETTINGS]:
         raise UserError(f"{path} line 1: a header with other fields than this release knows; run its command again")
     rows = [_parsed(line, f"{path} line {number}") for number, line in enumerate(lines[1:], 2)]
-    _check(artefact, rows, [f"{path} line {number}" for number in range(2, len(rows) + 2)])
+    _check(artefact, rows, [f"{path} line {number}" for number in range(2, len(rows) + 2)], [ANEW] * len(rows))
     return head, rows
 
 
@@ -147,7 +149,8 @@ def write_rows(path: Path, header: Mapping[str, Any], rows: Iterable[Row]) -> No
     """Write the file atomically, rows in the order of their places, fields in the order of FIELDS. UserError for a bad row."""
     _known(header["artefact"], path)
     rows = list(rows)
-    _check(header["artefact"], rows, [f"{path}, a row to be written"] * len(rows))
+    advice = [f"delete jobs/{row.get('job')}/result.json and run the command again with --resume" for row in rows]
+    _check(header["artefact"], rows, [f"{path}, a row to be written"] * len(rows), advice)
     ordered = [{name: row[name] for name in _fields(row)} for row in sorted(rows, key=place)]
     text = "".join(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in (dict(header), *ordered))
     write_bytes(path, text.encode())
@@ -169,7 +172,7 @@ def _lines(path: Path) -> list[bytes]:
         raise UserError(f"{path}: above {LARGEST_FILE >> 20} MiB, no file of rows; refused")
     *lines, rest = data.split(b"\n")
     if rest or not lines:
-        raise UserError(f"{path} line {len(lines) + 1}: the file is cut off; restore it or run its command again")
+        raise UserError(f"{path} line {len(lines) + 1}: the file is cut off; {ANEW}")
     return lines
 
 
@@ -180,24 +183,24 @@ def _parsed(line: bytes, where: str) -> Row:
     except (ValueError, RecursionError):
         row = None
     if not isinstance(row, dict):
-        raise UserError(f"{where}: no JSON object; restore the file or run its command again")
+        raise UserError(f"{where}: no JSON object; {ANEW}")
     return row
 
 
-def _check(artefact: str, rows: list[Row], places: list[str]) -> None:
-    """Every row is whole, belongs to the artefact, and is the only one of its place."""
+def _check(artefact: str, rows: list[Row], places: list[str], advice: list[str]) -> None:
+    """Every row is whole, belongs to the artefact, and is the only one of its place. advice: what to do about each row."""
     seen: set[tuple[Any, ...]] = set()
-    for row, where in zip(rows, places, strict=True):
+    for row, where, to_do in zip(rows, places, advice, strict=True):
         if (kind := row.get("row")) not in ROW_KINDS[artefact]:
-            raise UserError(f"{where}: kind of row {_shown(kind)}; {artefact} holds {' and '.join(ROW_KINDS[artefact])}")
+            raise UserError(f"{where}: kind of row {_shown(kind)}; {artefact} holds {' and '.join(ROW_KINDS[artefact])}; {to_do}")
         fields = _fields(row)
         odd = sorted(fields.keys() ^ row.keys())
         if odd:
             what = "is missing" if odd[0] in fields else "is unknown here"
-            raise UserError(f"{where}: field {_shown(odd[0])} {what}; restore the file or run its command again")
+            raise UserError(f"{where}: field {_shown(odd[0])} {what}; {to_do}")
         for name, (fits, wanted) in fields.items():
             if not fits(row[name]):
-                raise UserError(f"{where}: field {name!r} is {_shown(row[name])}; it must be {wanted}")
+                raise UserError(f"{where}: field {name!r} is {_shown(row[name])}; it must be {wanted}; {to_do}")
         if place(row) in seen:
             what = " ".join(map(str, place(row)[1:]))
             raise UserError(f"{where}: a second row of {what}; keep runs of other settings in another --out")

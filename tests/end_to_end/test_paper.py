@@ -261,6 +261,57 @@ def refused(said, *words):
     assert answer.status == 2 and said in answer.err and "Traceback" not in answer.err, answer.err
 
 
+def without(document, *names):
+    """A result's document whose named field, the last of a path of names, is gone."""
+    *path, last = names
+    inner = document
+    for name in path:
+        inner = inner[name]
+    del inner[last]
+    return document
+
+
+@pytest.mark.parametrize("name", ["table2.jsonl", "costs.jsonl"])
+def test_advice_for_damaged_rows_helps(name, copy):
+    """Rows that were damaged would be refused for ever, whatever the person does that the line says; or be lost."""
+    before = contents(copy)
+    for damage in ("{\n", '{"row": "training"}\n', "cut off"):
+        (copy / name).write_text((copy / name).read_text() + damage)
+        refused("restore the file, or delete it and run its command again", *TABLE, "--out", copy)
+        (copy / name).unlink()
+        done(*TABLE, "--out", copy)
+        assert contents(copy) == before
+
+
+def test_advice_for_a_damaged_result_helps(copy):
+    """The same of a job's result, which need not be trained again for that."""
+    before = contents(copy)
+    path = copy / "jobs" / read_rows(copy / "table2.jsonl", "table2")[1][0]["job"] / "result.json"
+    whole = path.read_text()
+    fields = (("commit",), ("result",), ("result", "final"))
+    for damaged in ("{", *(json.dumps(without(json.loads(whole), *names)) for names in fields)):
+        path.write_text(damaged)
+        answer = a3cs(*TABLE, "--out", copy)
+        assert answer.status == 2 and "--resume" in answer.err and "Traceback" not in answer.err
+        assert "result.json: " in answer.err or f"delete jobs/{path.parent.name}/result.json and run" in answer.err
+        path.unlink()
+        done(*TABLE, "--out", copy, "--resume")
+        assert contents(copy) == before
+
+
+def test_advice_for_a_damaged_log_helps(copy):
+    """The same of a job's log: a line left out, as for a run of one's own, would leave out a point of its curve."""
+    before = contents(copy)[0]
+    folder = copy / "jobs" / read_rows(copy / "table2.jsonl", "table2")[1][0]["job"]
+    for path in (copy / "table2.jsonl", folder / "result.json"):
+        path.unlink()
+    (folder / "progress.jsonl").write_text('{"score": 1}\n')
+    refused(f"or delete {folder} and run the command again", *TABLE, "--out", copy, "--resume")
+    shutil.rmtree(folder)
+    done(*TABLE, "--out", copy)
+    assert contents(copy)[0] == before
+
+
 def test_a_job_that_fails(copy):
     """A person would not learn which runs failed, nor why; the others would be lost with them; or a run be given up for good."""
     before, rows = contents(copy), read_rows(copy / "table2.jsonl", "table2")[1]
@@ -268,7 +319,8 @@ def test_a_job_that_fails(copy):
     for row in rows:
         (copy / "jobs" / row["job"] / "result.json").unlink()
     checkpoints = {copy / "jobs" / row["job"] / "checkpoint.npz": row["job"] for row in rows[:2]}
-    whole = {path: path.read_bytes() for path in checkpoints}
+    restored, lost = checkpoints
+    whole = restored.read_bytes()
     for path in checkpoints:
         path.write_bytes(b"damaged")
     answer = a3cs(*TABLE, "--jobs", "1", "--out", copy, "--resume")
@@ -278,7 +330,7 @@ def test_a_job_that_fails(copy):
         (line,) = [line for line in (first, second) if line.endswith(f"see {copy / 'jobs' / job / 'log.txt'}")]
         assert "seed 0 failed: " in line and "checkpoint.npz" in line, answer.err
     assert read_rows(copy / "table2.jsonl", "table2")[1] == rows[2:]
-    for path, data in whole.items():
-        path.write_bytes(data)
+    restored.write_bytes(whole)
+    shutil.rmtree(lost.parent)
     done(*TABLE, "--jobs", "1", "--out", copy, "--resume")
-    assert contents(copy) == before
+    assert contents(copy)[0] == before[0]
