@@ -32,8 +32,9 @@ def stopped(folder, options, number, resume=False):
     rng = np.random.default_rng()
     words = [sys.executable, "-m", "a3cs_ref.cli", *search(folder, options, resume)]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    for _ in range(1 + int(rng.integers(1, 7))):  # one line says what begins, then one for each iteration
-        process.stderr.readline()
+    for _ in range(int(rng.integers(1, 7))):  # a line for each iteration, after others: a slow machine prepares aloud
+        while (line := process.stderr.readline()) and not line.startswith("cosearch "):
+            pass
     time.sleep(rng.uniform(0, 0.1))
     process.send_signal(number)
     answer, _ = process.communicate(timeout=120)
