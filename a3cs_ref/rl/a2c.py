@@ -66,8 +66,7 @@ def fingerprint(teacher: ActorCritic | None) -> str:
 
 def check_teacher(header: Mapping[str, Any], teacher: ActorCritic | None, name: str, where: str) -> None:
     """UserError unless a checkpoint's run has learned from this teacher, which its configuration calls `name`."""
-    ours = fingerprint(teacher)
-    if header.get("teacher", ours) != ours:
+    if header["teacher"] != fingerprint(teacher):
         raise UserError(f"{where}: teacher {name} has changed since; put the earlier one back, or start anew in another --out")
 
 

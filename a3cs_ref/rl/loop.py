@@ -65,7 +65,7 @@ def run(learner: Learner, folder: RunFolder, resume: bool, report: Report) -> bo
         with intact(folder.checkpoint):
             check_same(learner.config, header["config"], folder.checkpoint)
             learner.restore(header, arrays, str(folder.checkpoint))
-            best, due = float(header["best"]), header.get("due")
+            best, due = float(header["best"]), header["due"]
     if resume:
         folder.forget_after(learner.player.steps - bool(due))
     interval = _Interval(learner.player.steps)

@@ -168,7 +168,7 @@ class Player:
         """Go back to a checkpoint: the environments are made from their seed and the action log is played again."""
         self.steps, self.env_seed = header["steps"], header["env_seed"]
         self.actions_rng, self.seeds_rng = restored(header["actions_rng"]), restored(header["seeds_rng"])
-        self.episodes = header.get("episodes", len(arrays["finished"]))
+        self.episodes = header["episodes"]
         self.finished = deque(((int(step), float(score)) for step, score in arrays["finished"]), WINDOW)
         self.log = list(arrays["log"])
         self.env.close()
