@@ -2,7 +2,8 @@
 
 All chunks are alike; the units are dealt out by their MACs, the largest first, each to the chunk with the least so far. Of a
 handful of PE arrays and tilings the one with the shortest epoch that fits the board is taken: at 16 bits if it fits with the
-network's own words, too, so that searches of one network at several word sizes begin alike, and otherwise with these.
+network's own words, too, so that searches of one network at several word sizes begin alike, and otherwise with these. Where none
+of the handful fits, smaller arrays and buffers are tried.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ ARRAYS = ((4, 4), (8, 8), (8, 16), (12, 16))
 CHANNELS = ((8, 8), (16, 8), (16, 16))
 PIXELS = (4, 7, 11)
 BUDGETS = (32, 64, 128, 256)
+SMALL_ARRAYS = ((1, 1), (2, 2), (4, 4))
+SMALL_BUDGETS = (16, 32, 64)
 
 
 def initial_indices(space: Space, units: Sequence[Unit], bits: Mapping[str, Bits] | None = None) -> np.ndarray:
@@ -31,8 +34,11 @@ def initial_indices(space: Space, units: Sequence[Unit], bits: Mapping[str, Bits
 
     bits: word sizes by unit name, default 16-bit words with 8-bit frames.
     """
-    rows = np.stack([_candidate(space, units, *choice) for choice in itertools.product(ARRAYS, CHANNELS, PIXELS, BUDGETS)])
+    rows = _candidates(space, units, ARRAYS, BUDGETS)
     evaluation = Evaluator(space, list(units), bits)(rows)
+    if not evaluation.feasible.any() and evaluation.possible.any(axis=0).all():
+        rows = _candidates(space, units, SMALL_ARRAYS, SMALL_BUDGETS)
+        evaluation = Evaluator(space, list(units), bits)(rows)
     if not evaluation.feasible.any():
         homeless = [unit.name for unit, fits in zip(units, evaluation.possible.any(axis=0), strict=True) if not fits]
         if homeless:
@@ -51,6 +57,12 @@ def shortest(evaluation: Evaluation) -> int:
     """Of designs, some of which are feasible, the place of the feasible one with the shortest epoch."""
     fits = np.flatnonzero(evaluation.feasible)
     return int(fits[evaluation.epoch[fits].argmin()])
+
+
+def _candidates(
+    space: Space, units: Sequence[Unit], arrays: Sequence[tuple[int, int]], budgets: Sequence[int]
+) -> np.ndarray:
+    return np.stack([_candidate(space, units, *choice) for choice in itertools.product(arrays, CHANNELS, PIXELS, budgets)])
 
 
 def _candidate(

@@ -108,12 +108,12 @@ def test_points_come_from_searches_under_rising_limits():
 def test_limits_without_a_search_are_named(tmp_path, monkeypatch):
     """Limits that are too small are left out of the front without a word."""
     pytest.importorskip("matplotlib", reason="pictures need matplotlib: pip install 'a3cs-ref[plot]'")
-    monkeypatch.setattr(pareto, "limits", lambda board: [12, 62, board.dsp])
+    monkeypatch.setattr(pareto, "limits", lambda board: [2, 3, board.dsp])
     files = ("--pareto", tmp_path / "front.png", "--out", tmp_path / "d.json")
     line = ("accelerate", "vanilla", "--evaluations", "5", "--dsp", "100", *files)
-    reason = "board zc706, limited, 62 DSP: no plain design of 4 chunks fits"
-    assert f"not searched within 12, 62 DSP: {reason}" in a3cs(*line).out
-    assert a3cs(*line, "--json").document["pareto_not_searched"] == [12, 62]
+    reason = "board zc706, limited, 3 DSP: no plain design of 4 chunks fits"
+    assert f"not searched within 2, 3 DSP: {reason}" in a3cs(*line).out
+    assert a3cs(*line, "--json").document["pareto_not_searched"] == [2, 3]
 
 
 def test_best_so_far():

@@ -29,7 +29,7 @@ def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for unit in (WIDE, ENDLESS, LARGE):
         save_units(f"{unit.name}.json", [unit])
-    for name, figures in {"bram": {"bram18": 31}, "dsp": {"dsp": 3}}.items():
+    for name, figures in {"bram": {"bram18": 15}, "dsp": {"dsp": 3}}.items():
         board = {"format": "a3cs-board", "version": 1, **dataclasses.asdict(ZC706), "name": f"no-{name}", **figures}
         Path(f"{name}.json").write_text(json.dumps(board))
 
@@ -114,9 +114,17 @@ def test_a_plain_design_is_one_for_the_networks_words(word, chunks, dsp, bram18)
 
 def test_words_too_wide_for_a_board_are_one_clear_line():
     """A network that fits a board at 16 bits alone ends in a traceback."""
-    save_units("wide-words.json", network_units("vanilla", None, 4), word=32)
-    answer = a3cs("accelerate", "wide-words.json", "--bram18", "32", "--chunks", "1", "--evaluations", "20")
-    assert answer.status == 2 and "no plain design of 1 chunk fits this network" in answer.err
+    save_units("wide-words.json", [Unit("kernel", "conv", 8, 8, 25, 25, 25, 1, 0)], word=32)
+    answer = a3cs("accelerate", "wide-words.json", "--chunks", "1", "--evaluations", "20")
+    assert answer.status == 2 and "unit 'kernel' fits the buffers of no chunk" in answer.err
+
+
+@pytest.mark.parametrize(("chunks", "dsp", "bram18"), [(4, 4, 64), (1, 1, 16)])
+def test_a_board_that_holds_the_smallest_arrays_and_buffers_is_searched(chunks, dsp, bram18):
+    """A board with a multiplier and the least buffers for every chunk is refused, since what searches begin with is larger."""
+    found = accelerate(Request("resnet14", dataclasses.replace(ZC706, dsp=dsp, bram18=bram18), chunks, 50))
+    units, bits = units_of("resnet14")
+    assert problems(units, found.design, bits, found.design.board) == []
 
 
 def test_cycles_beyond_32_bits_are_searched():
