@@ -84,8 +84,8 @@ def front(evaluations: int) -> tuple[list[list[float]], list[list[float]]]:
     """All [DSP, FPS] points met by searches for the agent under rising limits, and their front."""
     units = units_of("demo")
     slots = [unit.name for unit in units]
-    points = pareto_points(ZC706, lambda board: search_design(units, slots, board, evaluations, generator(0, "front")).points)
-    return points, pareto_front(points)
+    found = pareto_points(ZC706, lambda board: search_design(units, slots, board, evaluations, generator(0, "front")).points)
+    return found.points, pareto_front(found.points)
 
 
 def page(results: Sequence[Result], points: Sequence[Sequence[float]], command: str) -> str:
