@@ -5,6 +5,7 @@ All data are synthetic: splitmix64 streams whose seed is the FNV-1a hash of the 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -152,13 +153,17 @@ def number_cases() -> Iterator[Case]:
 
 
 def mode_cases() -> Iterator[Case]:
-    """All 35 pairs of modes on the same data, where one sum in eight is a tie and many are out of range."""
-    for rounding in ROUNDINGS:
-        for overflow in OVERFLOWS:
-            unit = Unit(f"modes.{rounding}.{overflow}", "conv", 4, 4, 4, 4)
-            yield Case(
-                unit, Format(8, 6), W8, 8, 9, acc_bits=32, rounding=rounding, overflow=overflow, weight_bits=4, data="modes"
-            )
+    """All 35 pairs of modes of each kind of unit on the same data, where one sum in eight is a tie and many are out of range."""
+    shapes = [
+        Unit("modes", "conv", 4, 4, 4, 4),
+        Unit("modes.depthwise", "depthwise", 4, 4, 4, 3, 3, 1, 1),
+        Unit("modes.fc", "fc", 12, 8),
+    ]
+    for shape, rounding, overflow in itertools.product(shapes, ROUNDINGS, OVERFLOWS):
+        unit = _renamed(shape, f"{shape.name}.{rounding}.{overflow}")
+        yield Case(
+            unit, Format(8, 6), W8, 8, 9, acc_bits=32, rounding=rounding, overflow=overflow, weight_bits=4, data=shape.name
+        )
 
 
 def _renamed(unit: Unit, name: str) -> Unit:

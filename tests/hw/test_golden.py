@@ -85,7 +85,7 @@ def test_suite_tells_all_modes_apart():
     """Hardware with one mode in place of another would pass."""
     listed = manifest.parse((GOLDEN / manifest.NAME).read_bytes(), "manifest")
     signed = {v.name.rpartition("/")[2]: v.y for v in listed.vectors}
-    for prefix in ("modes", "narrow.s5", "wide.s16"):
+    for prefix in ("modes", "modes.depthwise", "modes.fc", "narrow.s5", "wide.s16"):
         words = {(GOLDEN / signed[f"{prefix}.{r}.{o}"]).read_bytes() for r in ROUNDINGS for o in OVERFLOWS}
         assert len(words) == len(ROUNDINGS) * len(OVERFLOWS), prefix
 

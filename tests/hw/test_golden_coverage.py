@@ -1,5 +1,6 @@
 """golden_coverage: what vectors are said to show is what another write-back changes, word by word in plain integers."""
 
+import itertools
 import json
 
 import numpy as np
@@ -74,6 +75,18 @@ def test_units_and_requantize_show_every_mode(suite):
         assert "would pass" not in golden_coverage.describe(group, found)
     shown = golden_coverage.describe("agent", golden_coverage.summary(groups["agent"]))
     assert shown in (GOLDEN / "README.md").read_text()
+
+
+def test_any_wrong_mode_shows_in_every_kind_of_unit(suite):
+    """A depthwise unit or an FC with a write-back of its own would pass in modes that only convolutions are tried in."""
+    listed, groups = suite
+    vectors = [vector for vector in listed.vectors if split_name(vector.name)[0] == "units"]
+    tried = {}
+    for vector, unit in zip(vectors, groups["units"], strict=True):
+        if vector.name.startswith("units/modes."):
+            assert all(unit.others.values()) and unit.ties and unit.low and unit.high, vector.name
+            tried.setdefault(vector.kind, set()).add((vector.rounding, vector.overflow))
+    assert tried == dict.fromkeys(("conv", "depthwise", "fc"), set(itertools.product(ROUNDINGS, OVERFLOWS)))
 
 
 def residual_sums(listed):
