@@ -212,6 +212,18 @@ static int judge(const char *name, const char *path, int64_t *got, size_t count,
     return wrong > 0;
 }
 
+/* Takes `acc`: compares it with the vector's file of accumulators, if there is one. */
+static int judge_accumulators(const char *name, int64_t *acc, size_t count)
+{
+    char key[PATH_SIZE + 32], label[PATH_SIZE + 16], path[PATH_SIZE], *line;
+    snprintf(key, sizeof key, "\naccumulators %s acc=", name);
+    line = strstr(manifest, key);
+    if (!line) return free(acc), 0;
+    if (sscanf(line + strlen(key), "%255s", path) != 1) fail("a line that cannot be read", name);
+    snprintf(label, sizeof label, "%s accumulators", name);
+    return judge(label, path, acc, count, 64, 1);
+}
+
 /* The sum of products of output (m, r, c) of one frame. */
 static int64_t products(const struct unit *u, const int64_t *x, const int64_t *w, int m, int r, int c)
 {
@@ -245,19 +257,20 @@ static int check_vector(const char *name, const char *line)
     size_t taps = (size_t)u.K * u.K * (is(u.kind, "depthwise") ? 1 : u.N);
     int64_t *x = load(u.x, x_words * u.frames, u.x_bits, u.x_signed), *w = load(u.w, u.M * taps, u.w_bits, 1);
     int64_t *b = load(u.b, u.M, 64, 1), *res = has_r ? load(u.r, count, u.r_bits, 1) : NULL;
-    int64_t *y = allocate(count, sizeof *y);
+    int64_t *y = allocate(count, sizeof *y), *sums = allocate(count, sizeof *sums);
     for (f = 0; f < u.frames; f++)
         for (m = 0; m < u.M; m++)
             for (r = 0; r < R; r++)
                 for (c = 0; c < C; c++, i++) {
                     int64_t acc = products(&u, x + x_words * f, w, m, r, c) + b[m];
                     if (has_r) acc += res[i] * (INT64_C(1) << (u.x_frac + u.w_frac - u.r_frac));
-                    acc = wrap(acc, u.acc_bits);
+                    sums[i] = acc = wrap(acc, u.acc_bits);
                     y[i] = overflow(round_shift(acc, shift, u.rounding), floor_shift(acc, shift), u.y_bits, 1, u.overflow);
                     if (u.relu && y[i] < 0) y[i] = 0;
                 }
     free(x), free(w), free(b), free(res);
-    return judge(name, u.y, y, count, u.y_bits, 1);
+    int wrong = judge_accumulators(name, sums, count);
+    return judge(name, u.y, y, count, u.y_bits, 1) || wrong;
 }
 
 static int check_requantize(const char *name, const char *line)

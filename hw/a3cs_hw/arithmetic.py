@@ -113,6 +113,11 @@ def exact_sums(part: IntegerUnit, x: np.ndarray, residual: np.ndarray | None = N
     return ready.exact_sums(*ready.checked(x, residual))
 
 
+def accumulators(part: IntegerUnit, x: np.ndarray, residual: np.ndarray | None = None) -> np.ndarray:
+    """What is written back: `exact_sums`, wrapped to the accumulator's bits."""
+    return fixed.wrap(exact_sums(part, x, residual), part.formats.acc_bits)
+
+
 class ReadyUnit:
     """A unit made ready to run any number of times: weights cast once, and what its formats promise worked out.
 

@@ -83,6 +83,17 @@ def consult_oracle(
     return None
 
 
+def consult_oracle_on_sums(
+    part: IntegerUnit, x: np.ndarray, residual: np.ndarray | None, acc: np.ndarray
+) -> Difference | None:
+    """Compare accumulators (B, M, R, C) with the oracle, every word. None when all are equal. x: (B, N, H, W)."""
+    bits, words = part.formats.acc_bits, []
+    for frame in range(len(x)):
+        outputs = oracle.run_unit(part, x[frame].tolist(), None if residual is None else residual[frame].tolist())
+        words += [oracle.wrap(word.exact, bits) for word in oracle.flatten(outputs)]
+    return difference(np.array(words, np.int64).reshape(acc.shape), acc, Format(bits, part.x.frac + part.w.frac))
+
+
 def sample(
     part: IntegerUnit, filters: oracle.Filters, x: oracle.Map, residual: oracle.Map | None, positions: Sequence[int]
 ) -> list[int]:

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from a3cs_hw import arithmetic, fixed, golden_schedule, manifest, oracle
-from a3cs_hw.compare import consult_oracle, difference
+from a3cs_hw.compare import consult_oracle, consult_oracle_on_sums, difference
 from a3cs_hw.files import UserError, read_bytes, sha256
 from a3cs_hw.golden_write import Progress, quiet
-from a3cs_hw.manifest import NONE, Manifest, RequantizeVector, ScheduleLine, UnitVector, Vector
+from a3cs_hw.manifest import BIAS, NONE, Manifest, RequantizeVector, ScheduleLine, UnitVector, Vector
 from a3cs_hw.network import IntegerUnit
 from a3cs_hw.template import load_design
 
@@ -42,6 +42,14 @@ class Folder:
             raise UserError(f"{self.root}: vector {vector.name}: {error}") from error
         residual = None if vector.r == NONE else self.array(vector, vector.r)
         return part, self.array(vector, vector.x), residual
+
+    def accumulators(self, vector: Vector) -> np.ndarray | None:
+        """What a vector's unit must write back, int64 (frames, M, R, C); None where the folder does not say."""
+        line = self.manifest.accumulators.get(vector.name)
+        if line is None or not isinstance(vector, UnitVector):
+            return None
+        _, shape = vector.contents()[vector.y]
+        return np.frombuffer(read_bytes(manifest.locate(self.root, line.acc)), BIAS).reshape(shape)
 
     def expected(self, vector: Vector) -> np.ndarray:
         """The words that a vector's unit must write; where only their hash is stored they are computed."""
@@ -135,6 +143,12 @@ def _check_unit(folder: Folder, vector: UnitVector, use_oracle: bool) -> str:
         if sha256(folder.derived[vector.y]) != entry.sha256:
             return "the SHA-256 of the output is another one; only the hash is stored, so no word can be named"
     wrong = consult_oracle(part, x, residual, y, vector.whole, vector.sampled) if use_oracle else None
+    acc = folder.accumulators(vector)
+    if wrong is None and acc is not None:
+        wrong = difference(acc, arithmetic.accumulators(part, x, residual), vector.acc_format)
+        if wrong:
+            return f"accumulators: {wrong.describe()}"
+        wrong = consult_oracle_on_sums(part, x, residual, acc) if use_oracle else None
     return f"the oracle says otherwise: {wrong.describe()}" if wrong else ""
 
 

@@ -14,6 +14,7 @@ from a3cs_hw.splitmix import SAMPLED
 from a3cs_hw.streams import tell
 
 if TYPE_CHECKING:
+    from a3cs_hw.compare import Difference
     from a3cs_hw.golden import BadFile, DiffReport
 
 SHOWN = 10  # mismatches and units listed before "and N more"
@@ -245,6 +246,8 @@ def _describe(report: DiffReport) -> str:
         lines.append(f"  got      {found.show(found.got)}")
         if report.flips:
             lines.append(f"  bits     {report.flips.describe()}")
+        if unit in report.accumulators:
+            lines.append(f"  sums     {_describe_sums(report.accumulators[unit])}")
         if report.place and report.earliest:
             lines.append(f"  place    {report.place.describe()}")
             lines.append(f"  earliest {report.earliest.describe(report.place)}")
@@ -259,12 +262,21 @@ def _describe(report: DiffReport) -> str:
         if others:
             more = f" and {len(others) - SHOWN} more" if len(others) > SHOWN else ""
             lines.append(f"then: {', '.join(others[:SHOWN])}{more}")
+    if report.accumulators:
+        wrong = [f"{unit}, {found.describe()}" for unit, found in report.accumulators.items() if found]
+        first = f"; first: {wrong[0]}" if wrong else ""
+        lines.append(f"accumulators: {len(report.accumulators)} units compared, {len(wrong)} differ{first}")
     if report.missing:
         more = f" and {len(report.missing) - SHOWN} more" if len(report.missing) > SHOWN else ""
         begin = f"incomplete, {len(report.missing)} of {total} units are " if report.incomplete else ""
         end = "; --partial compares the others alone" if report.incomplete else ""
         lines.append(f"{begin}not in the dump: {', '.join(report.missing[:SHOWN])}{more}{end}")
     return "\n".join(lines)
+
+
+def _describe_sums(found: Difference | None) -> str:
+    """What the accumulators say of a unit whose words differ."""
+    return f"wrong before the write-back: {found.describe()}" if found else "right: the write-back makes other words of them"
 
 
 def _complain(path: str, bad_file: BadFile) -> None:

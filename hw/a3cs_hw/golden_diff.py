@@ -28,6 +28,7 @@ from a3cs_hw.golden_write import Progress, quiet
 from a3cs_hw.manifest import RequantizeVector, UnitVector, Vector, split_name
 from a3cs_hw.template import Design
 
+ACC = ".acc"  # UNIT.acc.bin holds a unit's accumulators
 EXAMINED = 10  # of units by themselves that differ, how many are examined
 UNSURE = 0.3  # what a unit counts whose fault does not explain every wrong word
 
@@ -40,13 +41,14 @@ class DiffReport:
     wrong word in memory order) and earliest (the wrong word of that frame that is stored first), fault, and blind: the units
     before it in whose outputs the fault may lie, since they are not in the dump. kinds: of units that stand by themselves several
     are examined, and so many of them look like each kind of fault, the commonest first (a fault that explains every wrong word
-    counts for more).
+    counts for more). accumulators: of the units whose accumulators the dump holds, how they differ, None where they are right.
     """
 
     group: str = ""
     compared: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     differences: dict[str, Difference] = field(default_factory=dict)
+    accumulators: dict[str, Difference | None] = field(default_factory=dict)
     bad_file: BadFile | None = None
     expected: np.ndarray | None = None
     got: np.ndarray | None = None
@@ -70,7 +72,7 @@ class DiffReport:
 
     @property
     def passed(self) -> bool:
-        return self.bad_file is None and not self.differences and not self.incomplete
+        return self.bad_file is None and not self.differences and not self.incomplete and not any(self.accumulators.values())
 
     @property
     def first(self) -> tuple[str, Difference] | None:
@@ -86,18 +88,15 @@ class DiffReport:
             "missing": self.missing,
             "incomplete": self.incomplete,
             "different": list(self.differences),
+            "accumulators": {unit: found and _words_document(found) for unit, found in self.accumulators.items()},
             "first": None,
             "bad_file": self.bad_file.path if self.bad_file else None,
         }
         if self.first:
             unit, found = self.first
-            words = {"expected": found.expected, "got": found.got}
             document["first"] = {
                 "unit": unit,
-                "count": found.count,
-                "words": found.words,
-                "index": list(found.index),
-                **{key: {"hex": found.hexadecimal(w), "word": w, "value": w * found.format.lsb} for key, w in words.items()},
+                **_words_document(found),
                 "bits": self.flips.document() if self.flips else None,
                 "place": self.place.document() if self.place else None,
                 "earliest": self.earliest.document() if self.earliest else None,
@@ -107,6 +106,16 @@ class DiffReport:
                 "not_in_dump_before": self.blind,
             }
         return document
+
+
+def _words_document(found: Difference) -> dict[str, Any]:
+    words = {"expected": found.expected, "got": found.got}
+    return {
+        "count": found.count,
+        "words": found.words,
+        "index": list(found.index),
+        **{key: {"hex": found.hexadecimal(w), "word": w, "value": w * found.format.lsb} for key, w in words.items()},
+    }
 
 
 def diff(
@@ -120,6 +129,9 @@ def diff(
 ) -> DiffReport:
     """Compare a dump (a file, or a folder of one file a unit) with the vectors of one group of a golden folder.
 
+    UNIT.acc.bin (.npy, .hex, .dat) may hold a unit's accumulators, where the golden folder has them: they tell a wrong sum from a
+    wrong write-back.
+
     group: needed when the unit names alone do not tell it. unit: whose output a single file holds, by default its name.
     design: the accelerator that made the dump; with it tile, chunk and cycle are named, and faults of tiles are tried.
     partial: units may be missing. A file by itself is its unit's words and nothing else, so it always may stand alone.
@@ -132,10 +144,13 @@ def diff(
     vectors = {split_name(v.name)[1]: v for v in folder.manifest.vectors if split_name(v.name)[0] == group}
     if not vectors:
         raise UserError(f"{golden} has no group {group!r}; it has {', '.join(folder.manifest.groups())}")
+    summed = [name for name, vector in vectors.items() if vector.name in folder.manifest.accumulators]
+    sums = {name: files.pop(f"{name}{ACC}") for name in summed if f"{name}{ACC}" in files}
     strangers = [name for name in files if name not in vectors]
     if strangers:
         raise UserError(f"{files[strangers[0]]}: group {group!r} has no unit {strangers[0]!r}; it has {', '.join(vectors)}")
     report = _compare(folder, DiffReport(group, partial=partial), vectors, files, progress)
+    report.accumulators = {name: _compare_accumulators(folder, vectors[name], path) for name, path in sums.items()}
     if report.first:
         _examine(report, folder, vectors, design)
         _examine_others(report, folder, vectors, files, design)
@@ -160,6 +175,12 @@ def _compare(
                 report.expected, report.got = expected, got
             report.differences[name] = found
     return report
+
+
+def _compare_accumulators(folder: Folder, vector: Vector, path: Path) -> Difference | None:
+    expected = folder.accumulators(vector)
+    assert isinstance(vector, UnitVector) and expected is not None
+    return difference(expected, read_words(path, expected, vector.acc_format), vector.acc_format)
 
 
 def _examine(report: DiffReport, folder: Folder, vectors: Mapping[str, Vector], design: Design | None) -> None:
@@ -232,6 +253,8 @@ def _find_group(folder: Folder, files: Mapping[str, Path]) -> str:
     for vector in folder.manifest.vectors:
         group, name = split_name(vector.name)
         names.setdefault(group, set()).add(name)
+        if vector.name in folder.manifest.accumulators:
+            names[group].add(f"{name}{ACC}")
     fitting = [group for group, units in names.items() if set(files) <= units]
     if len(fitting) == 1:
         return fitting[0]

@@ -1,5 +1,7 @@
 """Reading what a design wrote: UNIT.bin, UNIT.npy, UNIT.hex or UNIT.dat, a file or a folder of them.
 
+UNIT.acc.bin and so on hold accumulators in the same forms.
+
 .bin    raw words as in the golden folder
 .npy    integers of y's type or a wider signed one
 .hex    as $readmemh reads it: hexadecimal words separated by white space, // and /* */ comments, @ADDRESS where it changes

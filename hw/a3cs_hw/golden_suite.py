@@ -44,7 +44,7 @@ class Case:
     y_frac None: such that the random frame saturates now and then. weight_bits: the width of the random weights.
     bias: "random" (of the size of the output, with exact ties among them), or "edge" (at both ends of the accumulator, so that
     it wraps).
-    data: the case whose x, w and b this one shares.
+    data: the case whose x, w, b and accumulators this one shares. acc: its accumulators are files, too.
     """
 
     unit: Unit
@@ -59,6 +59,7 @@ class Case:
     weight_bits: int | None = None
     bias: str = "random"
     data: str = ""
+    acc: bool = False
 
     @property
     def formats(self) -> UnitFormats:
@@ -124,7 +125,7 @@ def number_cases() -> Iterator[Case]:
         "residual_coarser": Case(replace(add, relu=False), r=Format(16, 3)),
         "residual_unshifted": Case(add, r=Format(16, 26)),
         "residual_8bit": Case(replace(add, relu=False), X8, W8, 8, r=Format(8, 2), acc_bits=32),
-        "residual_wraps": Case(add, r=Format(16, -6), bias="edge"),
+        "residual_wraps": Case(add, r=Format(16, -6), bias="edge", acc=True),
         "residual_depthwise": Case(replace(depthwise, residual="residual"), r=Format(16, 8)),
         "frames_16bit": Case(stem, FRAME_FORMAT, W16),
         "frames_8bit": Case(stem, FRAME_FORMAT, W8, 8, acc_bits=32),
@@ -140,9 +141,9 @@ def number_cases() -> Iterator[Case]:
         "acc32_edge": Case(relu, X8, W8, 8, acc_bits=32, bias="edge"),
         "acc48_edge": Case(relu, bias="edge"),
         "depthwise_acc32_edge": Case(depthwise, X8, W8, 8, acc_bits=32, bias="edge"),
-        "depthwise_acc48_edge": Case(depthwise, bias="edge"),
+        "depthwise_acc48_edge": Case(depthwise, bias="edge", acc=True),
         "fc_acc32_edge": Case(Unit("", "fc", 5, 12), X8, W8, 8, acc_bits=32, bias="edge"),
-        "fc_acc48_edge": Case(Unit("", "fc", 5, 12), bias="edge"),
+        "fc_acc48_edge": Case(Unit("", "fc", 5, 12), bias="edge", acc=True),
         "acc48_edge_wrap_sm": Case(conv, bias="edge", overflow="AP_WRAP_SM", rounding="AP_RND_CONV"),
         "acc16_wraps_wrap": Case(conv, X8, W8, 8, acc_bits=16, overflow="AP_WRAP", rounding="AP_TRN"),
         "sums_beyond_2_53": Case(pointwise, Format(30, 20), Format(26, 20), 32, acc_bits=60),
@@ -162,8 +163,9 @@ def mode_cases() -> Iterator[Case]:
     for shape, rounding, overflow in itertools.product(shapes, ROUNDINGS, OVERFLOWS):
         unit = _renamed(shape, f"{shape.name}.{rounding}.{overflow}")
         yield Case(
-            unit, Format(8, 6), W8, 8, 9, acc_bits=32, rounding=rounding, overflow=overflow, weight_bits=4, data=shape.name
-        )
+            unit, Format(8, 6), W8, 8, 9, acc_bits=32, rounding=rounding, overflow=overflow,
+            weight_bits=4, data=shape.name, acc=True,
+        )  # fmt: skip
 
 
 def _renamed(unit: Unit, name: str) -> Unit:
@@ -184,6 +186,8 @@ def add_case(builder: Builder, case: Case) -> None:
     part = IntegerUnit(unit, case.x, case.r, case.formats, shaped, np.zeros(unit.M, np.int64))
     part = replace(part, bias=_biases(case, part.shift, files["b"]))
     builder.add_unit(f"units/{unit.name}", part, files, x, residual, whole=len(x), sampled=0)
+    if case.acc:
+        builder.add_accumulators(f"units/{unit.name}", f"units/acc/{data}.bin", part, x, residual)
 
 
 def _biases(case: Case, shift: int, path: str) -> np.ndarray:

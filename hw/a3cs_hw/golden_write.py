@@ -10,10 +10,20 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from a3cs_hw import arithmetic, fixed, golden_schedule, manifest, oracle
-from a3cs_hw.compare import consult_oracle
+from a3cs_hw.compare import consult_oracle, consult_oracle_on_sums
 from a3cs_hw.files import UserError, read_bytes, sha256, write_bytes
 from a3cs_hw.fixed import Format
-from a3cs_hw.manifest import BIAS, NONE, FileEntry, Manifest, RequantizeVector, ScheduleLine, UnitVector, check_path
+from a3cs_hw.manifest import (
+    BIAS,
+    NONE,
+    AccumulatorsLine,
+    FileEntry,
+    Manifest,
+    RequantizeVector,
+    ScheduleLine,
+    UnitVector,
+    check_path,
+)  # fmt: skip
 from a3cs_hw.network import IntegerNetwork, IntegerUnit
 from a3cs_hw.template import Design
 from a3cs_hw.units import FRAMES
@@ -68,6 +78,14 @@ class Builder:
         self.add_file(files["y"], y, part.y.dtype, stored)
         self.manifest.vectors.append(_unit_vector(name, part, files, len(x), whole, sampled))
         return y
+
+    def add_accumulators(self, name: str, path: str, part: IntegerUnit, x: np.ndarray, residual: np.ndarray | None) -> None:
+        """Add what the unit of the vector `name`, which is there already, writes back; the oracle confirms every word."""
+        acc = arithmetic.accumulators(part, x, residual)
+        wrong = consult_oracle_on_sums(part, x, residual, acc)
+        if wrong:
+            raise RuntimeError(f"{name}: arithmetic and oracle disagree on accumulators at {wrong.index}: {wrong.describe()}")
+        self.manifest.accumulators[name] = AccumulatorsLine(name, self.add_file(path, acc, BIAS))
 
     def _is_stored(self, path: str) -> bool:
         entry = self.manifest.files.get(path)

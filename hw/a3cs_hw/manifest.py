@@ -4,6 +4,7 @@
     file BYTES SHA256 stored|derived PATH
     vector GROUP/UNIT kind=conv frames=6 M=8 ... x=PATH w=PATH b=PATH r=PATH y=PATH
     requantize GROUP/NAME count=2048 shift=3 ... acc=PATH y=PATH
+    accumulators GROUP/UNIT acc=PATH
     schedule GROUP/DESIGN units=12 design=PATH figures=PATH
     end SHA256
 
@@ -94,6 +95,11 @@ class UnitVector:
     def y_format(self) -> Format:
         return Format(self.y_bits, self.y_frac)
 
+    @property
+    def acc_format(self) -> Format:
+        """The format of its accumulators."""
+        return Format(self.acc_bits, self.x_frac + self.w_frac)
+
     def integer_unit(self, weights: np.ndarray, bias: np.ndarray) -> IntegerUnit:
         """The unit with its formats and the given arrays."""
         formats = UnitFormats(Format(self.w_bits, self.w_frac), self.y_format, self.acc_bits, self.rounding, self.overflow)
@@ -180,6 +186,14 @@ class RequantizeVector:
 
 
 @dataclass(frozen=True)
+class AccumulatorsLine:
+    """What the unit vector `name` writes back: its sums, wrapped to acc_bits, as int64 words (frames, M, R, C) in a file."""
+
+    name: str
+    acc: str
+
+
+@dataclass(frozen=True)
 class ScheduleLine:
     """What a network costs on a design: the group of its `units` vectors, the design file, and the file of the figures."""
 
@@ -190,16 +204,20 @@ class ScheduleLine:
 
 
 Vector = UnitVector | RequantizeVector
-LINE_KINDS: dict[str, type] = {"vector": UnitVector, "requantize": RequantizeVector, "schedule": ScheduleLine}
-V = TypeVar("V", UnitVector, RequantizeVector, ScheduleLine)
+LINE_KINDS: dict[str, type] = {
+    "vector": UnitVector, "requantize": RequantizeVector, "accumulators": AccumulatorsLine, "schedule": ScheduleLine
+}  # fmt: skip
+V = TypeVar("V", UnitVector, RequantizeVector, AccumulatorsLine, ScheduleLine)
+Named = dict[tuple[type, str], Any]  # lines by name; both kinds of vectors, which share their names, are under UnitVector
 
 
 @dataclass
 class Manifest:
-    """files by path, vectors in order: a vector's x and r are stored, or the y of an earlier vector."""
+    """files by path, vectors in order: a vector's x and r are stored, or the y of an earlier vector. accumulators by vector."""
 
     files: dict[str, FileEntry] = field(default_factory=dict)
     vectors: list[Vector] = field(default_factory=list)
+    accumulators: dict[str, AccumulatorsLine] = field(default_factory=dict)
     schedules: list[ScheduleLine] = field(default_factory=list)
 
     def groups(self) -> list[str]:
@@ -218,13 +236,13 @@ def encode(manifest: Manifest) -> bytes:
     lines = [HEADING]
     for entry in manifest.files.values():
         lines.append(f"file {entry.size} {entry.sha256} {'stored' if entry.stored else 'derived'} {entry.path}")
-    lines += map(line_text, (*manifest.vectors, *manifest.schedules))
+    lines += map(line_text, (*manifest.vectors, *manifest.accumulators.values(), *manifest.schedules))
     body = ("\n".join(lines) + "\n").encode("ascii")
     return body + f"end {sha256(body)}\n".encode("ascii")
 
 
-def line_text(line: Vector | ScheduleLine) -> str:
-    """The line of a vector or schedule."""
+def line_text(line: Vector | AccumulatorsLine | ScheduleLine) -> str:
+    """The line of a vector, of its accumulators, or of a schedule."""
     word = next(word for word, cls in LINE_KINDS.items() if isinstance(line, cls))
     keys = (f"{key.name}={getattr(line, key.name)}" for key in fields(line) if key.name != "name")
     return f"{word} {line.name} {' '.join(keys)}"
@@ -240,7 +258,7 @@ def is_intact(text: bytes) -> bool:
 def parse(text: bytes, where: str) -> Manifest:
     """The manifest in `text`; UserError with the line's number when it is not one. Hashes are not looked at here."""
     manifest = Manifest()
-    names: set[tuple[bool, str]] = set()
+    named: Named = {}
     lines = text.decode("ascii", "replace").splitlines()
     if not lines or lines[0] != HEADING:
         raise UserError(f"{where}: does not begin with {HEADING!r}; not a manifest of this version")
@@ -249,7 +267,7 @@ def parse(text: bytes, where: str) -> Manifest:
         if not parts or parts[0].startswith("#") or parts[0] == "end":
             continue
         try:
-            _parse_line(manifest, parts, names)
+            _parse_line(manifest, parts, named)
         except UserError as error:
             raise UserError(f"{where} line {number}: {error}") from error
         except (ValueError, KeyError) as error:
@@ -257,7 +275,7 @@ def parse(text: bytes, where: str) -> Manifest:
     return manifest
 
 
-def _parse_line(manifest: Manifest, parts: list[str], names: set[tuple[bool, str]]) -> None:
+def _parse_line(manifest: Manifest, parts: list[str], named: Named) -> None:
     if parts[0] == "file":
         _, size, digest, presence, path = parts
         check_path(path)
@@ -267,10 +285,14 @@ def _parse_line(manifest: Manifest, parts: list[str], names: set[tuple[bool, str
             raise UserError(f"{path}: {size} bytes; at most {MAX_ARRAY_BYTES} are accepted")
         manifest.files[path] = FileEntry(path, int(size), digest, presence == "stored")
         return
-    if parts[0] == "schedule":
-        manifest.schedules.append(_parse_schedule(manifest, parts, names))
+    if parts[0] == "accumulators":
+        line = _parse_accumulators(manifest, parts, named)
+        manifest.accumulators[line.name] = line
         return
-    vector: Vector = _parse_vector(LINE_KINDS[parts[0]], parts, names)
+    if parts[0] == "schedule":
+        manifest.schedules.append(_parse_schedule(manifest, parts, named))
+        return
+    vector: Vector = _parse_vector(LINE_KINDS[parts[0]], parts, named)
     vector.validate()
     for path, (dtype, shape) in vector.contents().items():
         entry = manifest.files.get(path)
@@ -282,28 +304,43 @@ def _parse_line(manifest: Manifest, parts: list[str], names: set[tuple[bool, str
     manifest.vectors.append(vector)
 
 
-def _parse_schedule(manifest: Manifest, parts: list[str], names: set[tuple[bool, str]]) -> ScheduleLine:
-    line = _parse_vector(ScheduleLine, parts, names)
+def _parse_accumulators(manifest: Manifest, parts: list[str], named: Named) -> AccumulatorsLine:
+    line = _parse_vector(AccumulatorsLine, parts, named)
+    vector = named.get((UnitVector, line.name))
+    if not isinstance(vector, UnitVector):
+        raise UserError(f"no vector line above is named {line.name}")
+    if line.acc not in manifest.files or not manifest.files[line.acc].stored:
+        raise UserError(f"{line.acc} has no file line that says stored")
+    size, expected = manifest.files[line.acc].size, vector.words * BIAS.itemsize
+    if size != expected:
+        raise UserError(f"{line.acc} has {size} bytes, the accumulators of {line.name} need {expected}")
+    return line
+
+
+def _parse_schedule(manifest: Manifest, parts: list[str], named: Named) -> ScheduleLine:
+    line = _parse_vector(ScheduleLine, parts, named)
     for path in (line.design, line.figures):
         if path not in manifest.files or not manifest.files[path].stored:
             raise UserError(f"{path} has no file line that says stored")
     return line
 
 
-def _parse_vector(cls: type[V], parts: list[str], names: set[tuple[bool, str]]) -> V:
-    """The vector or schedule of a line. names: (whether of a schedule, name) of the lines above; this one's is added."""
+def _parse_vector(cls: type[V], parts: list[str], named: Named) -> V:
+    """The vector, accumulators or schedule of a line. named: those of the lines above; this one is added."""
     values: dict[str, Any] = {"name": parts[1]}
     check_path(parts[1])
-    if (taken := (cls is ScheduleLine, parts[1])) in names:
+    key = (UnitVector if cls is RequantizeVector else cls, parts[1])
+    if key in named:
         raise UserError(f"the name {parts[1]} is used twice")
-    names.add(taken)
-    keys = [key for key in fields(cls) if key.name != "name"]
-    if [part.partition("=")[0] for part in parts[2:]] != [key.name for key in keys]:
-        raise UserError(f"the keys are, in this order: {' '.join(key.name for key in keys)}")
-    for key, part in zip(keys, parts[2:], strict=True):
+    given = [each for each in fields(cls) if each.name != "name"]
+    if [part.partition("=")[0] for part in parts[2:]] != [each.name for each in given]:
+        raise UserError(f"the keys are, in this order: {' '.join(each.name for each in given)}")
+    for each, part in zip(given, parts[2:], strict=True):
         text = part.partition("=")[2]
-        values[key.name] = _integer(text) if key.type == "int" else text
-    return cls(**values)
+        values[each.name] = _integer(text) if each.type == "int" else text
+    line = cls(**values)
+    named[key] = line
+    return line
 
 
 def _integer(text: str) -> int:

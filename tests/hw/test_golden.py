@@ -1,6 +1,7 @@
 """Golden vectors: the committed suite holds, is reproduced to the byte, and every kind of damage is named."""
 
 import io
+import itertools
 import json
 import os
 import re
@@ -13,7 +14,19 @@ import numpy as np
 import pytest
 from integer_cases import small_network
 
-from a3cs_hw import arithmetic, files, golden, golden_schedule, manifest, oracle, splitmix, template
+from a3cs_hw import (
+    arithmetic,
+    files,
+    golden,
+    golden_check,
+    golden_schedule,
+    golden_suite,
+    golden_write,
+    manifest,
+    oracle,
+    splitmix,
+    template,
+)  # fmt: skip
 from a3cs_hw.cli import main
 from a3cs_hw.files import UserError, sha256
 from a3cs_hw.fixed import OVERFLOWS, ROUNDINGS
@@ -114,7 +127,7 @@ def test_manifest_lines_are_as_specified():
     """A C program reads each line with the one sscanf of FORMAT.md: keys missing, moved or renamed would break it."""
     text = (GOLDEN / "FORMAT.md").read_text()
     patterns = []
-    for kind in ("vector", "requantize", "schedule"):
+    for kind in ("vector", "requantize", "accumulators", "schedule"):
         line = next(line for line in text.splitlines() if line.startswith(f"{kind} NAME"))
         patterns.append(re.sub("NAME|%s", r"[^ ]+", line).replace("%d", "-?[0-9]+"))
     patterns += ["file [0-9]+ [0-9a-f]{64} (stored|derived) [^ ]+", "end [0-9a-f]{64}", "a3cs-golden 1"]
@@ -314,6 +327,46 @@ def test_a_wrong_expected_word_is_a_mismatch(suite, capsys):
     assert re.fullmatch(r"\d+ vectors, [1-9] mismatches", lines[-1])
 
 
+WRAPPING, WRAPS = "units/residual_wraps", "units/acc/residual_wraps.bin"  # a convolution whose sums wrap, its accumulators
+
+
+def test_accumulators_of_every_kind_of_unit(suite, tmp_path, capsys):
+    """Nobody could tell a wrong sum from a wrong write-back, or the file would be believed by the checks."""
+    listed = manifest.parse((suite / manifest.NAME).read_bytes(), "manifest")
+    vectors = {vector.name: vector for vector in listed.vectors if vector.name in listed.accumulators}
+    assert {vector.kind for vector in vectors.values() if ".AP_" not in vector.name} == {"conv", "depthwise", "fc"}
+    modes = {(vector.kind, vector.rounding, vector.overflow) for vector in vectors.values()}
+    assert modes == set(itertools.product(("conv", "depthwise", "fc"), ROUNDINGS, OVERFLOWS))
+    before = (suite / WRAPS).read_bytes()
+    words = np.frombuffer(before, "<i8").reshape(14, 4, 6, 5).copy()
+    words[2, 1, 3, 4] ^= 1 << 40
+    (suite / WRAPS).write_bytes(words.tobytes())
+    check = compile_c("check.c", tmp_path / "check", "-O2")
+    assert command("check", suite) == 1 and WRAPS in capsys.readouterr().err
+    assert WRAPS in subprocess.run([check, suite], capture_output=True, text=True).stderr
+    rewrite(suite, lambda text: text.replace(sha256(before), sha256((suite / WRAPS).read_bytes())))
+    assert command("check", suite) == 1
+    said = capsys.readouterr().out
+    assert said.startswith("units/residual_wraps: accumulators: 1 of 1680 words, first at frame 2, c 1, y 3, x 4: 0x")
+    done = subprocess.run([check, suite], capture_output=True, text=True)
+    place = np.ravel_multi_index((2, 1, 3, 4), words.shape)
+    assert done.returncode == 1 and done.stdout.startswith(
+        f"units/residual_wraps accumulators: 1 of 1680 words, first number {place}: "
+    )
+
+
+def test_the_oracle_vouches_for_accumulators(monkeypatch, tmp_path):
+    """Accumulators would be whatever the fast arithmetic says, when they are written and when they are checked."""
+    monkeypatch.setattr(oracle, "wrap", lambda value, bits: value % 2**bits)  # y is the same but where the sign is lost
+    monkeypatch.setattr(golden_check, "consult_oracle", lambda *words: None)
+    report = golden.check(GOLDEN, use_oracle=True)
+    assert "the oracle says otherwise" in report.mismatches["units/residual_wraps"]
+    case = next(case for case in golden_suite.unit_cases() if case.unit.name == "fc_acc48_edge")
+    monkeypatch.setattr(golden_write, "consult_oracle", lambda *words: None)
+    with pytest.raises(RuntimeError, match="disagree on accumulators"):
+        golden_suite.add_case(Builder(), case)
+
+
 BAD_MANIFESTS = {
     "a path that climbs out": (lambda t: t.replace("tiny16/y/stem.bin", "../../stem.bin"), "refused"),
     "an absolute path": (lambda t: t.replace("tiny16/y/stem.bin", "/etc/passwd"), "refused"),
@@ -331,6 +384,15 @@ BAD_MANIFESTS = {
     "a file that is not listed": (lambda t: t.replace(" w=tiny16/w/stem.bin", " w=tiny16/w/root.bin"), "no file line"),
     "a vector named twice": (lambda t: t.replace("vector tiny16/value", "vector tiny16/logits"), "twice"),
     "a flag that is none": (lambda t: t.replace("relu=1", "relu=2"), "relu"),
+    "accumulators of no vector": (lambda t: t.replace(f"accumulators {WRAPPING}", "accumulators units/wraps"), "no vector line"),
+    "accumulators of a write-back": (
+        lambda t: t.replace(f"accumulators {WRAPPING}", "accumulators requantize/narrow.s5.AP_RND.AP_SAT"), "no vector line",
+    ),
+    "accumulators given twice": (
+        lambda t: t.replace("accumulators units/fc_acc48_edge", f"accumulators {WRAPPING}"), "used twice",
+    ),
+    "accumulators that are no file": (lambda t: t.replace(f"acc={WRAPS}", "acc=units/acc/none.bin"), "no file line"),
+    "accumulators of another shape": (lambda t: t.replace(f"acc={WRAPS}", "acc=units/acc/fc_acc48_edge.bin"), "need 13440"),
     "input that nothing computes": (lambda t: t.replace("stored tiny16/x/", "derived tiny16/x/"), "no earlier"),
 }
 
@@ -651,6 +713,56 @@ def test_diff_of_one_file(dump, tmp_path):
     np.save(tmp_path / "mine.npy", words)
     unit, found = golden.diff(tmp_path / "mine.npy", GOLDEN, "tiny16", "logits").first
     assert (unit, found.index, found.got - found.expected) == ("logits", (1, 2, 0, 0), 1)
+
+
+@pytest.mark.parametrize("suffix", ["bin", "npy", "hex", "dat"])
+def test_diff_of_accumulators(tmp_path, suffix, capsys):
+    """A wrong accumulator passes, or the report blames the write-back for a wrong sum."""
+    unit, folder = "residual_wraps", tmp_path / "d"
+    folder.mkdir()
+    right = np.fromfile(GOLDEN / WRAPS, "<i8").reshape(14, 4, 6, 5)
+    words = np.fromfile(GOLDEN / f"units/y/{unit}.bin", "<i2").reshape(right.shape)
+
+    def dump(acc, y=None):
+        write = {
+            "bin": lambda path: acc.tofile(path),
+            "npy": lambda path: np.save(path, acc),
+            "hex": lambda path: path.write_text("\n".join(f"{word % 2**48:012x}" for word in acc.ravel().tolist())),
+            "dat": lambda path: path.write_text(" ".join(map(str, acc.ravel().tolist()))),
+        }
+        write[suffix](folder / f"{unit}.acc.{suffix}")
+        if y is not None:
+            y.tofile(folder / f"{unit}.bin")
+        status = command("diff", folder, "--golden", GOLDEN, "--partial", "--json")
+        report = json.loads(capsys.readouterr().out)
+        assert command("diff", folder, "--golden", GOLDEN, "--partial") == status
+        return status, report, capsys.readouterr().out
+
+    status, report, text = dump(right)
+    assert (status, report["group"], report["compared"], report["accumulators"]) == (0, "units", 0, {unit: None})
+    assert "accumulators: 1 units compared, 0 differ\n" in text
+    wrong = words.copy()
+    wrong[3, 1, 2, 0] ^= 1
+    status, report, text = dump(right, wrong)
+    assert status == 1 and report["first"]["unit"] == unit
+    assert "  sums     right: the write-back makes other words of them\n" in text
+    spoilt = right.copy()
+    spoilt[3, 1, 2, 0] -= 1
+    status, report, text = dump(spoilt, wrong)
+    found = report["accumulators"][unit]
+    assert status == 1 and (found["count"], found["index"]) == (1, [3, 1, 2, 0])
+    assert found["expected"]["word"] - found["got"]["word"] == 1
+    assert "  sums     wrong before the write-back: 1 of 1680 words, first at frame 3, c 1, y 2, x 0: 0x" in text
+    status, report, text = dump(spoilt, words)  # a sum may be wrong where rounding hides it
+    assert status == 1 and not report["passed"] and report["first"] is None
+    assert f"accumulators: 1 units compared, 1 differ; first: {unit}, 1 of 1680 words" in text
+
+
+def test_accumulators_of_a_unit_that_has_none(tmp_path):
+    """A file that nothing is compared with would pass."""
+    (tmp_path / "stem.acc.bin").write_bytes(b"")
+    with pytest.raises(UserError, match="no unit 'stem.acc'"):
+        golden.diff(tmp_path / "stem.acc.bin", GOLDEN, "tiny16")
 
 
 BAD_DUMPS = {
