@@ -14,6 +14,7 @@ import numpy as np
 
 from a3cs_hw import splitmix
 from a3cs_hw.fixed import OVERFLOWS, ROUNDINGS, Format
+from a3cs_hw.golden_mixed import mixed_network
 from a3cs_hw.golden_resnet import resnets
 from a3cs_hw.golden_write import Builder
 from a3cs_hw.network import FRAME_FORMAT, IntegerNetwork, IntegerUnit, UnitFormats
@@ -32,6 +33,7 @@ def build_suite(builder: Builder) -> None:
         add_small_network(builder, f"tiny{bits}", tiny_network(bits, f"tiny{bits}"))
     for group, network in resnets():
         add_small_network(builder, group, network)
+    add_small_network(builder, "mixed", mixed_network("mixed"))
 
 
 # --- units by themselves ------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from integer_cases import small_network
 
 from a3cs_hw import cli, hls_export
 from a3cs_hw.files import UserError
+from a3cs_hw.golden_mixed import mixed_network
 from a3cs_hw.golden_resnet import resnets
 from a3cs_hw.golden_suite import tiny_network
 from a3cs_hw.simulator import simulate
@@ -87,6 +88,14 @@ def test_a_resnet(tmp_path, headers):
     design = design_of(network, CHUNKS, 5)
     assert design.chunk_of("g2.b1.projection") != design.chunk_of("g2.b1.conv2")
     compare(network, design, frames_of(network, 4), tmp_path, headers)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("headers", ["plain", "ap"])
+def test_mixed_precision(tmp_path, headers):
+    """A chunk that runs units of several widths writes one of them back in another's format, or cuts its words."""
+    network = mixed_network("mixed")
+    compare(network, design_of(network, CHUNKS[:2], 2), frames_of(network, 4), tmp_path, headers)
 
 
 @pytest.mark.slow

@@ -195,6 +195,21 @@ def test_the_resnets_hold_the_words_that_the_page_says():
             assert frames == splitmix.words(splitmix.seed_of(v.x), len(frames), 8, signed=False).tolist()
 
 
+def test_the_mixed_network_holds_the_words_that_the_page_says():
+    """Someone who makes the data anew from FORMAT.md's table gets others."""
+    vectors = [vector for vector in golden_vectors() if vector.name.startswith("mixed/")]
+    assert len(vectors) == 9
+    for v in vectors:
+        words = {path: np.fromfile(GOLDEN / path, f"<i{size}").tolist() for path, size in ((v.w, v.w_bits // 8), (v.b, 8))}
+        zeros, shift = v.w_bits - v.y_bits + 4, v.x_frac + v.w_frac - v.y_frac
+        drawn = splitmix.words(splitmix.seed_of(v.w), len(words[v.w]), v.y_bits - 4)
+        assert words[v.w] == [word << zeros for word in drawn.tolist()]
+        drawn = splitmix.words(splitmix.seed_of(v.b), v.M, shift + v.y_bits - 3)
+        assert words[v.b] == [word - word % (1 << zeros) for word in drawn.tolist()]
+    frames = np.fromfile(GOLDEN / vectors[0].x, np.uint8).tolist()
+    assert frames == splitmix.words(splitmix.seed_of(vectors[0].x), len(frames), 8, signed=False).tolist()
+
+
 def test_every_unit_case_meets_ties_and_impulses():
     """A rounding mode, a mirrored kernel or swapped axes could go unseen in some kind of unit."""
     folder, _ = open_folder(GOLDEN)

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -131,6 +132,27 @@ def test_any_wrong_mode_shows_in_the_sums_of_the_resnets(suite):
                 looked_at += 1
         assert "would pass" not in golden_coverage.describe(group, golden_coverage.summary(groups[group]))
     assert looked_at == 3 * 8
+
+
+def test_a_unit_of_the_mixed_network_has_no_other_units_precision(suite):
+    """A design with one write-back for all units, or with its neighbour's in one of them, would pass."""
+    listed, groups = suite
+    folder, _ = open_folder(GOLDEN)
+    vectors = [vector for vector in listed.vectors if split_name(vector.name)[0] == "mixed"]
+    modes = {(vector.rounding, vector.overflow) for vector in vectors}
+    assert {rounding for rounding, _ in modes} == set(ROUNDINGS) and {overflow for _, overflow in modes} == set(OVERFLOWS)
+    widths = [(vector.x_bits, vector.w_bits, vector.r_bits, vector.y_bits, vector.acc_bits) for vector in vectors]
+    assert len(set(widths)) >= 7 and {16, 8} == {bits for width in widths for bits in (*width[:2], width[3])}
+    for vector, unit in zip(vectors, groups["mixed"], strict=True):
+        if vector.name != "mixed/value":  # three words
+            shown = {mode for mode, shows in unit.others.items() if shows}
+            assert shown == tellable(bool(vector.relu), vector.rounding, vector.overflow), vector.name
+        part, x, residual = folder.inputs(vector)
+        exact, right = arithmetic.exact_sums(part, x, residual), folder.expected(vector)
+        for rounding, overflow in modes - {(vector.rounding, vector.overflow)}:
+            formats = replace(part.formats, rounding=rounding, overflow=overflow)
+            words, _ = arithmetic.write_back(replace(part, formats=formats), exact)
+            assert not np.array_equal(words, right), (vector.name, rounding, overflow)
 
 
 def test_commands(tmp_path, capsys):

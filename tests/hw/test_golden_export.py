@@ -40,7 +40,7 @@ def vector_of(folder, name):
 
 
 @pytest.mark.parametrize("form", ["hex", "dat"])
-@pytest.mark.parametrize("group", ["tiny16", "tiny8", "resnet16.AP_TRN.AP_WRAP", "units", "requantize"])
+@pytest.mark.parametrize("group", ["tiny16", "tiny8", "resnet16.AP_TRN.AP_WRAP", "mixed", "units", "requantize"])
 def test_what_is_exported_is_what_diff_reads(tmp_path, form, group):
     """The words of a text file are others than the golden ones, or `diff` cannot read our own files."""
     export(GOLDEN, group, form, tmp_path)
