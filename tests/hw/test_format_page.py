@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from a3cs_hw import units
+from a3cs_hw.arithmetic import Outputs
 from a3cs_hw.files import UserError
 from a3cs_hw.fixed import Format, requantize
 from a3cs_hw.manifest import BIAS, RequantizeVector, UnitVector
@@ -26,6 +27,13 @@ def test_words_of_dram_and_of_files():
     for signed in (True, False):
         assert [Format(bits, 0, signed).dtype.itemsize for bits in (8, 9, 12, 16, 17, 24, 32)] == [1, 2, 2, 2, 4, 4, 4]
     assert BIAS.itemsize == 8
+
+
+def test_ties_of_logits_go_to_the_lowest_index():
+    """Hardware that takes the last of equal logits would play other games than the reference, and no vector would tell."""
+    assert "takes the largest word of `logits`, of equal ones that with the lowest index m" in TEXT
+    logits = np.array([[3, 7, 7, -1], [-5, -5, -5, -5], [0, 1, 2, 2]], np.int16).reshape(3, 4, 1, 1)
+    assert Outputs({"logits": logits}).actions.tolist() == [1, 0, 2]
 
 
 # --- the table of bounds ------------------------------------------------------------------------------------------
