@@ -47,9 +47,9 @@ class Port:
 
     @property
     def sizes(self) -> tuple[int, int, int]:
-        """Channels, rows and columns, for naming a word by its place."""
-        c, y, x = self.shape if len(self.shape) == 3 else (self.count, 1, 1)
-        return c, y, x
+        """How long each axis of a map is, for naming a word by its place."""
+        outer, middle, inner = self.shape if len(self.shape) == 3 else (self.count, 1, 1)
+        return outer, middle, inner
 
 
 def c_type(dtype: np.dtype) -> str:
@@ -69,6 +69,7 @@ def fnv(array: np.ndarray, bits: int) -> int:
 
 CPP_HEADER = """\
 // Golden vectors {name}: the function that the design under test provides. It is called once a frame.
+// The words of a map lie in the order {axes}, the last fastest.
 // The macros say what each unit computes, as golden/FORMAT.md means it; AP_RND, AP_SAT, ... are names of ap_fixed.h.
 #ifndef DUT_H
 #define DUT_H
@@ -120,21 +121,21 @@ static std::vector<T> load(const char *path, std::size_t count, int bits, std::u
     return words;
 }}
 
-// How many words differ; the first one is printed with its place. A map has the axes c, y, x.
+// How many words differ; the first one is printed with its place. A map has the axes {axes}.
 template <typename T>
-static std::size_t compare(const char *label, const std::vector<T> &expected, const std::vector<T> &got, std::size_t channels,
-                           std::size_t rows, std::size_t columns, int bits) {{
+static std::size_t compare(const char *label, const std::vector<T> &expected, const std::vector<T> &got, std::size_t outer,
+                           std::size_t middle, std::size_t inner, int bits) {{
     std::size_t wrong = 0, first = 0;
     for (std::size_t i = 0; i < expected.size(); i++)
         if (expected[i] != got[i] && wrong++ == 0)
             first = i;
     if (wrong) {{
         const std::uint64_t mask = bits < 64 ? (std::uint64_t(1) << bits) - 1 : ~std::uint64_t(0);
-        const std::size_t map = rows * columns;
-        std::printf("%s: %zu of %zu words differ, first word %zu = frame %zu, c %zu, y %zu, x %zu: "
+        const std::size_t map = middle * inner;
+        std::printf("%s: %zu of %zu words differ, first word %zu = frame %zu, {place}: "
                     "expected 0x%" PRIx64 " = %" PRId64 ", got 0x%" PRIx64 " = %" PRId64 "\\n",
-                    label, wrong, expected.size(), first, first / (channels * map), first / map % channels,
-                    first / columns % rows, first % columns,
+                    label, wrong, expected.size(), first, first / (outer * map), first / map % outer,
+                    first / inner % middle, first % inner,
                     static_cast<std::uint64_t>(expected[first]) & mask, static_cast<std::int64_t>(expected[first]),
                     static_cast<std::uint64_t>(got[first]) & mask, static_cast<std::int64_t>(got[first]));
     }}
@@ -157,14 +158,14 @@ int main(int argc, char **argv) {{
 """
 
 
-def cpp_header(name: str, ports: Sequence[Port], units: str) -> str:
-    """dut.h. units: the macros that describe the units."""
+def cpp_header(name: str, ports: Sequence[Port], units: str, axes: Sequence[str]) -> str:
+    """dut.h. units: the macros that describe the units. axes: those of a map, the fastest last."""
     arguments = (f"{'' if port.output else 'const '}{c_type(port.array.dtype)} {port.label}[{port.count}]" for port in ports)
-    return CPP_HEADER.format(name=name, units=units, arguments=", ".join(arguments))
+    return CPP_HEADER.format(name=name, axes=", ".join(axes), units=units, arguments=", ".join(arguments))
 
 
-def cpp_bench(name: str, ports: Sequence[Port]) -> str:
-    """bench.cpp."""
+def cpp_bench(name: str, ports: Sequence[Port], axes: Sequence[str]) -> str:
+    """bench.cpp. axes: those of a map, the fastest last."""
     outputs = [port for port in ports if port.output]
     loads, unwritten, calls, compares = [], [], [], []
     for port in ports:
@@ -180,6 +181,8 @@ def cpp_bench(name: str, ports: Sequence[Port]) -> str:
         compares.append(f'    wrong += compare("{port.label}", {port.label}, got_{port.label}, {sizes}, {port.words.bits});')
     return CPP_BENCH.format(
         name=name,
+        axes=", ".join(axes),
+        place=", ".join(f"{axis} %zu" for axis in axes),
         frames=outputs[0].frames,
         offset=f"{OFFSET:#x}",
         prime=f"{PRIME:#x}",
@@ -204,7 +207,7 @@ VERILOG_BENCH = """\
 //     input clk, input rst,{port_comments}
 // );
 //
-// A word moves at a rising edge at which valid and ready are both 1, in the order frame, c, y, x. rst is 1 for four cycles.
+// A word moves at a rising edge at which valid and ready are both 1, in the order frame, {axes}. rst is 1 for four cycles.
 // Weights and biases are not played: dut reads w/*.hex and b/*.hex itself, or has them built in.
 // The exit status is not 0 when a word differs, is missing or too many, when a file is missing or damaged, or when nothing has
 // moved for +timeout=CYCLES (1,000,000). +dir=FOLDER reads the files there.
@@ -301,26 +304,27 @@ VERILOG_CHECK = """
             {label}_wrong = {label}_wrong + 1;
         end else if ({label}_data !== {label}_words[{label}_count]) begin
             if ({label}_wrong == 0)
-                $display("{label}: first wrong word %0d = frame %0d, c %0d, y %0d, x %0d: expected %h, got %h", {label}_count,
-                    {label}_count / {frame}, {label}_count / {map} % {channels}, {label}_count / {columns} % {rows},
-                    {label}_count % {columns}, {label}_words[{label}_count], {label}_data);
+                $display("{label}: first wrong word %0d = frame %0d, {place}: expected %h, got %h", {label}_count,
+                    {label}_count / {frame}, {label}_count / {map} % {outer}, {label}_count / {inner} % {middle},
+                    {label}_count % {inner}, {label}_words[{label}_count], {label}_data);
             {label}_wrong = {label}_wrong + 1;
         end
         {label}_count = {label}_count + 1;
     end"""
 
 
-def verilog_bench(name: str, ports: Sequence[Port]) -> str:
-    """bench.v; ports: those that are played and compared word by word."""
+def verilog_bench(name: str, ports: Sequence[Port], axes: Sequence[str]) -> str:
+    """bench.v; ports: those that are played and compared word by word. axes: those of a map, the fastest last."""
     outputs = [port for port in ports if port.output]
     return VERILOG_BENCH.format(
         name=name,
+        axes=", ".join(axes),
         frames=outputs[0].frames,
         port_comments=",".join(_verilog_comment(port) for port in ports),
         declarations="\n".join(_verilog_words(port, STALL_BITS[i % len(STALL_BITS)]) for i, port in enumerate(ports)),
         connections=",".join(_verilog_connection(port) for port in ports),
         loads="\n".join(_verilog_load(port) for port in ports),
-        checks="\n".join(_verilog_check(port) for port in outputs),
+        checks="\n".join(_verilog_check(port, axes) for port in outputs),
         moves=" || ".join(f"({port.label}_valid && {port.label}_ready) === 1'b1" for port in ports),
         complete=" && ".join(f"{port.label}_count >= {port.array.size}" for port in outputs),
         counts="".join(f" {port.label} %0d of {port.array.size}" for port in ports),
@@ -350,7 +354,8 @@ def _verilog_load(port: Port) -> str:
     return VERILOG_LOAD.format(**values, offset=OFFSET, prime=PRIME)
 
 
-def _verilog_check(port: Port) -> str:
-    channels, rows, columns = port.sizes
-    sizes = {"channels": channels, "rows": rows, "columns": columns, "map": rows * columns, "frame": channels * rows * columns}
-    return VERILOG_CHECK.format(label=port.label, count=port.array.size, **sizes)
+def _verilog_check(port: Port, axes: Sequence[str]) -> str:
+    outer, middle, inner = port.sizes
+    sizes = {"outer": outer, "middle": middle, "inner": inner, "map": middle * inner, "frame": outer * middle * inner}
+    place = ", ".join(f"{axis} %0d" for axis in axes)
+    return VERILOG_CHECK.format(label=port.label, count=port.array.size, place=place, **sizes)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from a3cs_hw.files import UserError, read_npy
 from a3cs_hw.splitmix import SAMPLED
 from a3cs_hw.streams import tell
+from a3cs_hw.word_order import GOLDEN, ORDERS
 
 if TYPE_CHECKING:
     from a3cs_hw.compare import Difference
@@ -95,6 +96,7 @@ def _add_diff(commands: Any) -> None:
     parser.add_argument("--group", metavar="NAME", help="the network or group of vectors; needed when unit names are in several")
     parser.add_argument("--unit", metavar="NAME", help="whose output a single file holds (default: the file's name)")
     parser.add_argument("--partial", action="store_true", help="a folder need not hold every unit of the group")
+    _add_order(parser, "y in the dump")
     parser.add_argument("--design", metavar="DESIGN.json", help="the accelerator: names the first word's tile, chunk and cycle")
     parser.add_argument("--plot", metavar="FILE.png", help="draw the error map of the first unit that differs")
     parser.set_defaults(run=run_diff)
@@ -113,8 +115,16 @@ def _add_export(commands: Any) -> None:
         "--format", required=True, choices=("c", "dat", "hex", "npz", "cpp-testbench", "verilog-testbench"),
         help="the test benches end with another exit status than 0 when a word is wrong, and say where",
     )  # fmt: skip
+    _add_order(parser, "x, r and y of units")
     parser.add_argument("--out", required=True, metavar="DIR", help="the folder to write")
     parser.set_defaults(run=run_export)
+
+
+def _add_order(parser: argparse.ArgumentParser, whose: str) -> None:
+    parser.add_argument(
+        "--order", choices=ORDERS, default=GOLDEN,
+        help=f"of the words of maps ({whose}): hwc is row, column, channel (default: {GOLDEN}, as in the golden folder)",
+    )  # fmt: skip
 
 
 def run_generate(args: argparse.Namespace) -> int:
@@ -212,7 +222,7 @@ def run_diff(args: argparse.Namespace) -> int:
 
         require_picture(args.plot)
     design = load_design(args.design) if args.design else None
-    report = golden.diff(args.dump, args.golden, args.group, args.unit, design=design, partial=args.partial)
+    report = golden.diff(args.dump, args.golden, args.group, args.unit, design=design, partial=args.partial, order=args.order)
     if report.bad_file:
         _complain(args.golden, report.bad_file)
     lines = [] if report.bad_file else [_describe(report)]
@@ -229,7 +239,7 @@ def run_export(args: argparse.Namespace) -> int:
     """`golden export`."""
     from a3cs_hw.golden_export import export
 
-    written = export(args.golden, args.name, args.format, args.out)
+    written = export(args.golden, args.name, args.format, args.out, args.order)
     document = {"path": str(args.out), "files": [str(path.relative_to(args.out)) for path in written]}
     shown = ", ".join(document["files"][-SHOWN:])
     _print(args, document, f"{args.out}: {len(written)} files{', among them' if len(written) > SHOWN else ''} {shown}")

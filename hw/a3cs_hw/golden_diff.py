@@ -27,6 +27,7 @@ from a3cs_hw.golden_place import Place, Stored
 from a3cs_hw.golden_write import Progress, quiet
 from a3cs_hw.manifest import RequantizeVector, UnitVector, Vector, split_name
 from a3cs_hw.template import Design
+from a3cs_hw.word_order import GOLDEN
 
 ACC = ".acc"  # UNIT.acc.bin holds a unit's accumulators
 EXAMINED = 10  # of units by themselves that differ, how many are examined
@@ -126,6 +127,7 @@ def diff(
     progress: Progress = quiet,
     design: Design | None = None,
     partial: bool = False,
+    order: str = GOLDEN,
 ) -> DiffReport:
     """Compare a dump (a file, or a folder of one file a unit) with the vectors of one group of a golden folder.
 
@@ -135,6 +137,7 @@ def diff(
     group: needed when the unit names alone do not tell it. unit: whose output a single file holds, by default its name.
     design: the accelerator that made the dump; with it tile, chunk and cycle are named, and faults of tiles are tried.
     partial: units may be missing. A file by itself is its unit's words and nothing else, so it always may stand alone.
+    order: of the words of maps in the dump, one of word_order.ORDERS.
     """
     folder, bad_file = open_folder(golden)
     if folder is None:
@@ -149,16 +152,16 @@ def diff(
     strangers = [name for name in files if name not in vectors]
     if strangers:
         raise UserError(f"{files[strangers[0]]}: group {group!r} has no unit {strangers[0]!r}; it has {', '.join(vectors)}")
-    report = _compare(folder, DiffReport(group, partial=partial), vectors, files, progress)
-    report.accumulators = {name: _compare_accumulators(folder, vectors[name], path) for name, path in sums.items()}
+    report = _compare(folder, DiffReport(group, partial=partial), vectors, files, progress, order)
+    report.accumulators = {name: _compare_accumulators(folder, vectors[name], path, order) for name, path in sums.items()}
     if report.first:
         _examine(report, folder, vectors, design)
-        _examine_others(report, folder, vectors, files, design)
+        _examine_others(report, folder, vectors, files, design, order)
     return report
 
 
 def _compare(
-    folder: Folder, report: DiffReport, vectors: Mapping[str, Vector], files: Mapping[str, Path], progress: Progress
+    folder: Folder, report: DiffReport, vectors: Mapping[str, Vector], files: Mapping[str, Path], progress: Progress, order: str
 ) -> DiffReport:
     """The report with every unit of the group compared or missing."""
     for name, vector in vectors.items():
@@ -167,7 +170,7 @@ def _compare(
             report.missing.append(name)
             continue
         progress(name)
-        got = read_words(files[name], expected, vector.y_format)
+        got = read_words(files[name], expected, vector.y_format, order)
         found = difference(expected, got, vector.y_format)
         report.compared.append(name)
         if found:
@@ -177,10 +180,10 @@ def _compare(
     return report
 
 
-def _compare_accumulators(folder: Folder, vector: Vector, path: Path) -> Difference | None:
+def _compare_accumulators(folder: Folder, vector: Vector, path: Path, order: str) -> Difference | None:
     expected = folder.accumulators(vector)
     assert isinstance(vector, UnitVector) and expected is not None
-    return difference(expected, read_words(path, expected, vector.acc_format), vector.acc_format)
+    return difference(expected, read_words(path, expected, vector.acc_format, order), vector.acc_format)
 
 
 def _examine(report: DiffReport, folder: Folder, vectors: Mapping[str, Vector], design: Design | None) -> None:
@@ -199,7 +202,12 @@ def _examine(report: DiffReport, folder: Folder, vectors: Mapping[str, Vector], 
 
 
 def _examine_others(
-    report: DiffReport, folder: Folder, vectors: Mapping[str, Vector], files: Mapping[str, Path], design: Design | None
+    report: DiffReport,
+    folder: Folder,
+    vectors: Mapping[str, Vector],
+    files: Mapping[str, Path],
+    design: Design | None,
+    order: str,
 ) -> None:
     """Where vectors stand by themselves, the kinds of fault that several of those that differ look like.
 
@@ -216,7 +224,7 @@ def _examine_others(
     for name in names:
         vector = vectors[name]
         expected = folder.expected(vector)
-        got = read_words(files[name], expected, vector.y_format)
+        got = read_words(files[name], expected, vector.y_format, order)
         fault = fault_diagnosis.diagnose(_evidence(expected, got, folder, vector, [], design))
         votes[fault.kind] += 1.0 if fault.exact else UNSURE
     votes.pop("", None)

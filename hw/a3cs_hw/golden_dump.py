@@ -19,6 +19,7 @@ import numpy as np
 
 from a3cs_hw.files import UserError, read_bytes, read_npy
 from a3cs_hw.fixed import Format
+from a3cs_hw.word_order import GOLDEN, from_order, in_order
 
 SUFFIXES = (".bin", ".npy", ".hex", ".dat")
 MAX_DIGITS = 16  # of a hexadecimal word; decimal words have at most 20 characters
@@ -47,8 +48,18 @@ def dump_files(dump: Path, unit: str | None) -> dict[str, Path]:
     return files
 
 
-def read_words(path: Path, expected: np.ndarray, words: Format) -> np.ndarray:
-    """A dump's words in the shape of the expected ones; UserError when the file cannot hold them. words: y's format."""
+def read_words(path: Path, expected: np.ndarray, words: Format, order: str = GOLDEN) -> np.ndarray:
+    """A dump's words in the shape of the expected ones; UserError when the file cannot hold them. words: y's format.
+
+    order: of the words of a map in the file, one of word_order.ORDERS.
+    """
+    if expected.ndim == 4:
+        return from_order(_read(path, in_order(expected, order), words), order)
+    return _read(path, expected, words)
+
+
+def _read(path: Path, expected: np.ndarray, words: Format) -> np.ndarray:
+    """A file's words, in its own order, in the shape of the expected ones."""
     shape = "x".join(map(str, expected.shape))
     if path.suffix == ".bin":
         data = read_bytes(path)

@@ -8,7 +8,7 @@
     verilog-testbench   bench.v and the files of hex
 
 Files keep the golden folder's layout (y/stem.hex, ...), so that `golden diff OUT/y` reads what was exported. What is exported is
-one vector, or a group: a network's inner maps appear once.
+one vector, or a group: a network's inner maps appear once. Maps (x, r, y) may be written channels last; weights never are.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from a3cs_hw.fixed import Format
 from a3cs_hw.golden_bench import Port
 from a3cs_hw.golden_check import Folder, open_folder
 from a3cs_hw.golden_macros import NAMES, identifier, macros
-from a3cs_hw.manifest import NONE, RequantizeVector, Vector, line_text, split_name
+from a3cs_hw.manifest import NONE, RequantizeVector, UnitVector, Vector, line_text, split_name
+from a3cs_hw.word_order import AXES, GOLDEN, in_order
 
 ACC = Format(64, 0)  # biases and accumulators, as integers
 
@@ -42,9 +43,12 @@ class Exported:
     array: np.ndarray
 
 
-def export(golden: str | os.PathLike[str], name: str, form: str, out: str | os.PathLike[str]) -> list[Path]:
+def export(
+    golden: str | os.PathLike[str], name: str, form: str, out: str | os.PathLike[str], order: str = GOLDEN
+) -> list[Path]:
     """Write a vector (GROUP/UNIT) or a group of a golden folder in one of FORMS; returns the files.
 
+    order: of the words of maps, one of word_order.ORDERS. A write-back by itself has no maps, and its words one order.
     UserError when the folder is damaged, has no such vector, or a bench is asked for vectors that form no network.
     """
     folder, bad_file = open_folder(golden)
@@ -58,18 +62,29 @@ def export(golden: str | os.PathLike[str], name: str, form: str, out: str | os.P
         if split_name(vector.name)[0] == split_name(vectors[0].name)[0]:
             folder.expected(vector)  # computes the maps of which only hashes are stored
     written = []
-    for path, data in FORMS[form](folder, vectors, name):
+    if not any(isinstance(vector, UnitVector) for vector in vectors):
+        order = GOLDEN
+    for path, data in FORMS[form](folder, vectors, name, order):
         files.write_bytes(Path(out) / path, data)
         written.append(Path(out) / path)
     return written
 
 
-def arrays_of(folder: Folder, vectors: list[Vector]) -> list[Exported]:
-    """Every array of the vectors once, in order."""
+def words_of(folder: Folder, vector: Vector, role: str, path: str, order: str) -> np.ndarray:
+    """One array of a vector. A map has its writer's shape: an fc reads words in a row, whatever they stand for."""
+    if order == GOLDEN or role in "wb":
+        return folder.array(vector, path)
+    writer = next((other for other in folder.manifest.vectors if other.y == path), vector)
+    return np.ascontiguousarray(in_order(folder.array(writer, path), order))
+
+
+def arrays_of(folder: Folder, vectors: list[Vector], order: str) -> list[Exported]:
+    """Every array of the vectors once, in order of appearance."""
     found: dict[str, Exported] = {}
     for vector in vectors:
         for role, path, words in roles(vector):
-            found.setdefault(path, Exported(role, _stem(path, vector), words, folder.array(vector, path)))
+            array = words_of(folder, vector, role, path, order)
+            found.setdefault(path, Exported(role, _stem(path, vector), words, array))
     return list(found.values())
 
 
@@ -104,49 +119,53 @@ def dat_text(array: np.ndarray) -> str:
 Files = Iterator[tuple[str, bytes]]
 
 
-def vector_lines(vectors: list[Vector], suffix: str) -> bytes:
+def vector_lines(vectors: list[Vector], suffix: str, order: str) -> bytes:
     """vectors.txt: the manifest's lines of the vectors, whose paths are those of the exported files."""
     lines = ["# Kind, shape, formats, rounding and overflow of each unit: lines of manifest.txt as golden/FORMAT.md has them."]
+    if order != GOLDEN:
+        lines.append("# The words of maps (x, r, y) lie channels last: frame, row, column, channel.")
     for vector in vectors:
         paths: dict[str, Any] = {role: f"{_stem(path, vector)}.{suffix}" for role, path, _ in roles(vector)}
         lines.append(line_text(replace(vector, **paths)))
     return ("\n".join(lines) + "\n").encode()
 
 
-def _hex_files(folder: Folder, vectors: list[Vector], name: str) -> Files:
-    yield "vectors.txt", vector_lines(vectors, "hex")
-    for part in arrays_of(folder, vectors):
+def _hex_files(folder: Folder, vectors: list[Vector], name: str, order: str) -> Files:
+    yield "vectors.txt", vector_lines(vectors, "hex", order)
+    for part in arrays_of(folder, vectors, order):
         yield f"{part.path}.hex", hex_text(part.array, part.words).encode()
 
 
-def _dat_files(folder: Folder, vectors: list[Vector], name: str) -> Files:
-    yield "vectors.txt", vector_lines(vectors, "dat")
-    for part in arrays_of(folder, vectors):
+def _dat_files(folder: Folder, vectors: list[Vector], name: str, order: str) -> Files:
+    yield "vectors.txt", vector_lines(vectors, "dat", order)
+    for part in arrays_of(folder, vectors, order):
         yield f"{part.path}.dat", dat_text(part.array).encode()
 
 
-def _npz_file(folder: Folder, vectors: list[Vector], name: str) -> Files:
+def _npz_file(folder: Folder, vectors: list[Vector], name: str, order: str) -> Files:
     arrays = {}
     for vector in vectors:
         for role, path, _ in roles(vector):
-            arrays[f"{split_name(vector.name)[1]}.{role}"] = folder.array(vector, path)
-    header = {"format": "a3cs-golden-npz", "version": 1, "vectors": [asdict(vector) for vector in vectors]}
+            arrays[f"{split_name(vector.name)[1]}.{role}"] = words_of(folder, vector, role, path, order)
+    listed = [asdict(vector) for vector in vectors]
+    header = {"format": "a3cs-golden-npz", "version": 1, "order": order, "vectors": listed}
     yield f"{name.replace('/', '.')}.npz", files.npz_bytes(header, arrays)
 
 
 # --- a C header ---------------------------------------------------------------------------------------------------
 
 
-def _c_file(folder: Folder, vectors: list[Vector], name: str) -> Files:
+def _c_file(folder: Folder, vectors: list[Vector], name: str, order: str) -> Files:
     guard = f"GOLDEN_{identifier(name).upper()}_H"
-    lines = [f"/* Golden vectors {name}: words as golden/FORMAT.md lays them out. */", f"#ifndef {guard}", f"#define {guard}", ""]
-    lines += ["#include <stdint.h>", "", NAMES]
+    laid = "" if order == GOLDEN else ", but maps (x, r, y) channels last: frame, row, column, channel"
+    lines = [f"/* Golden vectors {name}: words as golden/FORMAT.md lays them out{laid}. */"]
+    lines += [f"#ifndef {guard}", f"#define {guard}", "", "#include <stdint.h>", "", NAMES]
     for vector in vectors:
         unit = identifier(split_name(vector.name)[1]).upper()
         lines += macros(vector)
         lines += [f"#define {unit}_{role.upper()}_WORDS {identifier(_stem(path, vector))}" for role, path, _ in roles(vector)]
         lines.append("")
-    for part in arrays_of(folder, vectors):
+    for part in arrays_of(folder, vectors, order):
         lines.append(f"static const {golden_bench.c_type(part.array.dtype)} {identifier(part.path)}[{part.array.size}] = {{")
         words = [_c_word(word) for word in part.array.reshape(-1).tolist()]
         lines += [f"    {', '.join(words[i : i + 16])}," for i in range(0, len(words), 16)]
@@ -169,15 +188,15 @@ def _c_word(word: int) -> str:
 # --- test benches -------------------------------------------------------------------------------------------------
 
 
-def _ports(folder: Folder, vectors: list[Vector], name: str) -> list[Port]:
+def _ports(folder: Folder, vectors: list[Vector], name: str, order: str) -> list[Port]:
     """What a bench plays and compares: of a vector all its arrays, of a network the frames and what no unit reads."""
     if len(vectors) == 1:
-        parts = arrays_of(folder, vectors)
+        parts = arrays_of(folder, vectors, order)
         return [Port(part.role, part.role == "y", part.role not in "wb", part.path, part.words, _framed(part)) for part in parts]
     written = {_stem(vector.y, vector) for vector in vectors}
     read = {_stem(path, vector) for vector in vectors for role, path, _ in roles(vector) if role != "y"}
     ports = []
-    for part in arrays_of(folder, vectors):
+    for part in arrays_of(folder, vectors, order):
         if part.role in ("x", "r", "acc") and part.path not in written:
             ports.append(Port(part.role, False, True, part.path, part.words, part.array))
         elif part.path in written - read:
@@ -192,22 +211,22 @@ def _framed(part: Exported) -> np.ndarray:
     return part.array if part.array.ndim > 1 or part.role in "wb" else part.array[None]
 
 
-def _cpp_bench(folder: Folder, vectors: list[Vector], name: str) -> Files:
-    ports = _ports(folder, vectors, name)
+def _cpp_bench(folder: Folder, vectors: list[Vector], name: str, order: str) -> Files:
+    ports = _ports(folder, vectors, name, order)
     for port in ports:
         yield f"{port.path}.dat", dat_text(port.array).encode()
     units = "\n\n".join("\n".join(macros(vector)) for vector in vectors)
-    yield "dut.h", golden_bench.cpp_header(name, ports, f"{NAMES}\n{units}").encode()
-    yield "bench.cpp", golden_bench.cpp_bench(name, ports).encode()
+    yield "dut.h", golden_bench.cpp_header(name, ports, f"{NAMES}\n{units}", AXES[order]).encode()
+    yield "bench.cpp", golden_bench.cpp_bench(name, ports, AXES[order]).encode()
 
 
-def _verilog_bench(folder: Folder, vectors: list[Vector], name: str) -> Files:
-    streams = [port for port in _ports(folder, vectors, name) if port.framed]
-    yield from _hex_files(folder, vectors, name)
-    yield "bench.v", golden_bench.verilog_bench(name, streams).encode()
+def _verilog_bench(folder: Folder, vectors: list[Vector], name: str, order: str) -> Files:
+    streams = [port for port in _ports(folder, vectors, name, order) if port.framed]
+    yield from _hex_files(folder, vectors, name, order)
+    yield "bench.v", golden_bench.verilog_bench(name, streams, AXES[order]).encode()
 
 
-FORMS: dict[str, Callable[[Folder, list[Vector], str], Files]] = {
+FORMS: dict[str, Callable[[Folder, list[Vector], str, str], Files]] = {
     "c": _c_file,
     "dat": _dat_files,
     "hex": _hex_files,

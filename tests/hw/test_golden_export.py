@@ -52,6 +52,59 @@ def test_what_is_exported_is_what_diff_reads(tmp_path, form, group):
     assert len(golden.diff(tmp_path / "y", GOLDEN, group).differences) == len(report.compared)
 
 
+@pytest.mark.parametrize("form", ["hex", "dat"])
+@pytest.mark.parametrize("group", ["tiny16", "units", "requantize"])
+def test_channels_last_there_and_back(tmp_path, form, group):
+    """A word is lost or moved on the way to channels last, or `diff` cannot read the words of such a design."""
+    export(GOLDEN, group, form, tmp_path, "hwc")
+    assert golden.diff(tmp_path / "y", GOLDEN, group, order="hwc").passed
+    assert golden.diff(tmp_path / "y", GOLDEN, group).passed == (group == "requantize")
+
+
+def test_channels_last_is_row_column_channel(tmp_path, folder):
+    """The axes come in another order than is said, a file's words depend on who reads it, or the form does not say its order."""
+    vectors = [v for v in folder.manifest.vectors if split_name(v.name)[0] == "tiny16"]
+    y = {v.y: folder.expected(v) for v in vectors}
+    [path] = export(GOLDEN, "tiny16", "npz", tmp_path, "hwc")
+    header, arrays = files.read_npz(path, "a3cs-golden-npz", 1)
+    assert header["order"] == "hwc"
+    for v in vectors:
+        unit = split_name(v.name)[1]
+        for role in ("x", "y", *(["r"] if v.r != "-" else [])):
+            maps = y.get(getattr(v, role))
+            maps = folder.array(v, getattr(v, role)) if maps is None else maps
+            assert np.array_equal(arrays[f"{unit}.{role}"], np.moveaxis(maps, 1, 3)), (unit, role)
+        for role in "wb":
+            assert np.array_equal(arrays[f"{unit}.{role}"], folder.array(v, getattr(v, role)))
+    export(GOLDEN, "tiny16", "hex", tmp_path / "group", "hwc")
+    export(GOLDEN, "tiny16/fc", "hex", tmp_path / "fc", "hwc")  # it reads the map in a row, the file is the same
+    shared = "y/cell04.output.hex"
+    assert (tmp_path / "fc" / shared).read_text() == (tmp_path / "group" / shared).read_text()
+    assert "channels last" in (tmp_path / "fc" / "vectors.txt").read_text()
+    [path] = export(GOLDEN, "tiny16/fc", "c", tmp_path / "c", "hwc")
+    assert "channels last" in path.read_text().splitlines()[0]
+
+
+@needs_cxx
+def test_a_cpp_bench_of_channels_last(tmp_path, words_elsewhere):
+    """The bench compares words of another order, or names a wrong one by the place of another."""
+    words, out = words_elsewhere("tiny16/cell02.output", "cpp-testbench", "hwc")
+    cpp_dut(out, words)
+    assert run("./bench", cwd=out).returncode == 0
+    cpp_dut(out, words, wrong=108 + 3 * 12 + 12 + 7)  # frames of 3 x 3 pixels of 12 channels
+    done = run("./bench", cwd=out)
+    assert done.returncode == 1 and "= frame 1, y 1, x 1, c 7: expected" in done.stdout
+    assert "in the order y, x, c" in (out / "dut.h").read_text()
+
+
+def test_a_verilog_bench_of_channels_last(tmp_path, capsys):
+    """The bench says another order than it plays."""
+    words = ["tiny16", "--golden", GOLDEN, "--format", "verilog-testbench", "--order", "hwc", "--out", tmp_path]
+    assert main(["golden", "export", *map(str, words)]) == 0 and "bench.v" in capsys.readouterr().out
+    text = (tmp_path / "bench.v").read_text()
+    assert "in the order frame, y, x, c." in text and "frame %0d, y %0d, x %0d, c %0d: expected" in text
+
+
 def test_one_vector_alone(tmp_path):
     """Files of other vectors come along, or a role is left out."""
     written = export(GOLDEN, "tiny16/cell01.output", "hex", tmp_path)
@@ -132,7 +185,7 @@ def test_words_beyond_32_bits_are_written_as_64_bit_literals(folder):
     """A compiler with an int of 32 bits would warn of a word, or take it for another type."""
     vector = vector_of(folder, "requantize/acc32.s8.AP_RND.AP_SAT")
     folder.expected(vector)
-    [(_, text)] = FORMS["c"](folder, [vector], vector.name)
+    [(_, text)] = FORMS["c"](folder, [vector], vector.name, "chw")
     # Of 32-bit accumulators only the smallest needs a suffix: C reads -2147483648 as minus 2147483648, which is no 32-bit int.
     assert folder.array(vector, vector.acc).min() == -(2**31)
     assert set(re.findall(r"INT64_C\([^)]*\)", text.decode())) == {"INT64_C(-2147483648)"}
@@ -201,10 +254,10 @@ def words_of(folder_of_words, label):
 def words_elsewhere(tmp_path):
     """A copy of the expected words that a stub plays, and that no test damages."""
 
-    def export_twice(name, form):
-        *_, last = export(GOLDEN, name, "dat" if form == "cpp-testbench" else "hex", tmp_path / "words")
+    def export_twice(name, form, order="chw"):
+        *_, last = export(GOLDEN, name, "dat" if form == "cpp-testbench" else "hex", tmp_path / "words", order)
         (tmp_path / "words" / "unit").write_text(last.name)
-        export(GOLDEN, name, form, tmp_path / "bench")
+        export(GOLDEN, name, form, tmp_path / "bench", order)
         return tmp_path / "words", tmp_path / "bench"
 
     return export_twice
