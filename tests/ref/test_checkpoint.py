@@ -167,7 +167,7 @@ def test_run_starts_from_given_weights(finished, tmp_path):
     assert np.array_equal(trainer.agent.parameters()["fc.w"].data, arrays["theta/fc.w"])
     with one_clear_line("another network"):
         Trainer(config(init=str(finished / "checkpoint.npz"), net="vanilla2"))
-    with one_clear_line("cannot read"):
+    with one_clear_line("no run, file or shipped agent"):
         Trainer(config(init=str(tmp_path / "none.npz")))
 
 
