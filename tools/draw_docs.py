@@ -41,7 +41,7 @@ def design_picture(network: str, path: str) -> Figure:
     """A network on the design that a file holds."""
     units, bits = units_of(network)
     design = load_design(path)
-    return draw_design(design, units, predict(units, design, bits))
+    return draw_design(design, predict(units, design, bits))
 
 
 def main() -> None:

@@ -147,8 +147,8 @@ def record(
 ) -> Tensor:
     """The op's result as a tensor; written on the tape of its inputs if there is one and a gradient is wanted."""
     on = tape or next((tensor.tape for tensor in inputs if tensor.tape is not None), None)
-    needs_grad = isinstance(on, Tape) and any(tensor.needs_grad for tensor in inputs)
-    result = Tensor(y, needs_grad, on, rectified)
-    if needs_grad:
-        on.records.append((result, inputs, backward))
+    if not isinstance(on, Tape) or not any(tensor.needs_grad for tensor in inputs):
+        return Tensor(y, False, on, rectified)
+    result = Tensor(y, True, on, rectified)
+    on.records.append((result, inputs, backward))
     return result

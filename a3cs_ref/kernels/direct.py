@@ -231,8 +231,8 @@ def dx(dy, w, x_shape, stride, pad, mask, plus) -> np.ndarray:
     plan, parts = dx_plan(dy.shape, dy.strides, w.shape, x_shape, out.strides, stride, pad, ends)
     flipped = [w[i::stride, j::stride][::-1, ::-1].transpose(0, 1, 3, 2) for i, j, _ in parts]
     packed = [pack(part, columns).ravel() for part, (_, _, columns) in zip(flipped, parts, strict=True)]
-    packed = packed[0] if len(packed) == 1 else np.concatenate(packed)
-    plan.launch(x_shape[0], x_shape[0], dy, packed, zeros_for(w.shape[2]), out, alike(plus, out), alike(mask, out))
+    weights = packed[0] if len(packed) == 1 else np.concatenate(packed)
+    plan.launch(x_shape[0], x_shape[0], dy, weights, zeros_for(w.shape[2]), out, alike(plus, out), alike(mask, out))
     return out
 
 

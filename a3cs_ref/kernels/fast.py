@@ -7,6 +7,8 @@ zero-haloed buffers (halo.py), and are read from any array.
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 
 from a3cs_ref.kernels import dense as dense_layer
@@ -17,6 +19,7 @@ from a3cs_ref.kernels.simd import LANES
 
 __all__ = ["frames_to_maps", "inner_product", "relu_gradient", "rmsprop", "square_sum"]
 Array = np.ndarray
+Operand = TypeVar("Operand", Array, Array | None)
 flatten, dense_dw = reference.flatten, dense_layer.dw
 
 
@@ -25,7 +28,7 @@ def conv2d(
     out: Array | None = None,
 ) -> Array:  # fmt: skip
     """y = relu?(convolution of x by w + b + residual): reference.conv2d."""
-    if winograd.suits(*x.shape[1:3], w.shape, stride, pad):
+    if winograd.suits(x.shape[1], x.shape[2], w.shape, stride, pad):
         y = winograd.forward(x, w, b, pad, relu, residual, room(out))
     else:
         y = direct.forward(x, filled(w, 3), filled(b, 0), stride, pad, relu, filled(residual, 3), room(out))
@@ -36,14 +39,14 @@ def conv2d_dx(
     dy: Array, w: Array, x_shape: tuple[int, ...], stride: int, pad: int, mask: Array | None = None, plus: Array | None = None
 ) -> Array:
     """dx: reference.conv2d_dx."""
-    if winograd.suits(*dy.shape[1:3], w.shape, stride, w.shape[0] - 1 - pad):
+    if winograd.suits(dy.shape[1], dy.shape[2], w.shape, stride, w.shape[0] - 1 - pad):
         return winograd.dx(dy, w, x_shape, pad, mask, plus)
     return _dx(direct, dy, filled(w, 2), x_shape, stride, pad, mask, plus)
 
 
 def conv2d_dw(x: Array, dy: Array, w_shape: tuple[int, ...], stride: int, pad: int) -> tuple[Array, Array]:
     """dw and db: reference.conv2d_dw."""
-    if winograd.suits(*x.shape[1:3], w_shape, stride, pad):
+    if winograd.suits(x.shape[1], x.shape[2], w_shape, stride, pad):
         return winograd.dw(x, dy, w_shape, pad)
     m, dy = w_shape[3], filled(dy, 3)
     dw, db = direct.dw(x, dy, (*w_shape[:3], dy.shape[3]), stride, pad)
@@ -110,7 +113,7 @@ def emptied(y: Array, channels: int, out: Array | None) -> Array:
     return y if out is None or room(out) is out else reference.stored(y, out)
 
 
-def filled(array: Array | None, axis: int) -> Array | None:
+def filled(array: Operand, axis: int) -> Operand:
     """The array with its channels, along `axis`, padded by zeros to whole vectors; itself if they are whole."""
     if array is None or array.shape[axis] % LANES == 0:
         return array

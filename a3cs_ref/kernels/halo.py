@@ -25,7 +25,11 @@ IDLE_BYTES = 768 << 20  # memory that waits for reuse, at most
 class _Pool:
     """Memory of dead buffers by map shape, oldest first, at most IDLE_BYTES of it."""
 
-    def __init__(self):
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin empty, with a lock that nobody holds."""
         self.idle: collections.OrderedDict[tuple[int, ...], list[np.ndarray]] = collections.OrderedDict()
         self.bytes = 0
         self.lock = threading.RLock()  # re-entrant: the collector may run give() inside take()
@@ -64,7 +68,7 @@ def _bytes(memory: np.ndarray) -> int:
 
 _pool = _Pool()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pool.__init__)  # another thread may have held the lock
+    os.register_at_fork(after_in_child=_pool.forget)  # another thread may have held the lock
 
 
 class _Buffer:

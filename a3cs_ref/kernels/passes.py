@@ -179,8 +179,8 @@ def rmsprop_kernel():
 
 def rmsprop(p, g, v, rate, decay, epsilon, factor) -> None:
     """rmsprop of reference.py."""
-    arrays = [rows_of(a) for a in (p, g, v)]
-    if any(a is None for a in arrays) or len({a.shape for a in arrays}) != 1:
+    arrays = [rows for a in (p, g, v) if (rows := rows_of(a)) is not None]
+    if len(arrays) < 3 or len({a.shape for a in arrays}) != 1:
         reference.rmsprop(p, g, v, rate, decay, epsilon, factor)
         return
     factors, strides = np.array([rate, decay, epsilon, factor], np.float32), [a.strides[0] for a in arrays]

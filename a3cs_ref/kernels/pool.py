@@ -19,6 +19,7 @@ import ctypes
 import functools
 import os
 import threading
+from typing import Protocol
 
 import numpy as np
 from llvmlite import ir
@@ -127,7 +128,8 @@ class Pool:
         self.words = np.zeros(32, np.int64)
         self.state = address(self.words)
         usleep = getattr(ctypes.CDLL(None), "usleep", None) if os.name == "posix" else None
-        self.words[SLEEP] = ctypes.cast(usleep, ctypes.c_void_p).value if usleep else 0
+        if usleep:
+            self.words[SLEEP] = ctypes.cast(usleep, ctypes.c_void_p).value or 0
         self.launching = threading.Lock()
         self.run, serve = compiled_function(6, _run), compiled_function(1, _serve)
         self.helpers = [_Helper(self.words, serve) for _ in range(count - 1)]
@@ -197,10 +199,18 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)
 
 
+class Kernel(Protocol):
+    """Machine code, as native.compiled makes it."""
+
+    @property
+    def address(self) -> int:
+        """Where it lies in memory."""
+
+
 class Plan:
     """What to run for one layer shape: kernels and their arguments, to which only the operands' addresses are missing."""
 
-    def __init__(self, stages: list[tuple[object, list[int], list[int]]]):
+    def __init__(self, stages: list[tuple[Kernel, list[int], list[int]]]):
         """stages: (kernel, offset of its data within each operand, other arguments) in the order in which they run."""
         self.kernels = [kernel for kernel, _, _ in stages]
         length = max(len(offsets) + len(others) for _, offsets, others in stages)

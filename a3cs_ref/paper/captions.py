@@ -47,7 +47,7 @@ def _runs(game: str, rows: list[Row]) -> list[str]:
     """What was run on a game: steps, seeds, episodes and teacher, with the nets or schemes named where they differ."""
     runs: dict[tuple[int, int, str], list[Row]] = {}
     for row in _learned(select(rows, game=game)):
-        name = NET_TITLES.get(row["net"], row["net"]) if row["row"] == "training" else SCHEME_TITLES[row["scheme"]]
+        name = NET_TITLES.get(row["net"], str(row["net"])) if row["row"] == "training" else SCHEME_TITLES[row["scheme"]]
         runs.setdefault((row["steps"], row["episodes"], name), []).append(row)
     groups: dict[tuple[int, int, tuple[int, ...]], list[str]] = {}
     for (steps, episodes, name), those in runs.items():
@@ -96,7 +96,7 @@ def _unlike_the_paper(header: Mapping[str, Any], rows: list[Row]) -> str:
 def _settings_unlike(learned: list[Row]) -> list[str]:
     """In which settings runs without the paper's preset differ."""
     differences = []
-    if deep := sorted(NET_TITLES[net] for net in {row.get("net") for row in learned} & DEEP):
+    if deep := sorted(NET_TITLES[net] for net in DEEP & {row.get("net") for row in learned}):
         differences.append(f"{', '.join(deep)} with RMSProp's corrected form, not the default (docs/algorithm.md)")
     if any(row["steps"] < SHORT_STEPS for row in learned):
         settings = ", ".join(f"{name.split('.')[-1]} = {value:g}" for name, value in PRESETS["short"].items())

@@ -154,7 +154,7 @@ def _curves(panel: Axes, legend: Legend, label: str, look: int, runs: list[list[
         lines, width = [(tuple(shared), means)], 1.6
     for xs, ys in lines:
         every = max(1, len(xs) // POINTS)
-        drawn = {"color": colour, "marker": marker, "markersize": 3.5, "markevery": every, "linewidth": width}
+        drawn: dict[str, Any] = {"color": colour, "marker": marker, "markersize": 3.5, "markevery": every, "linewidth": width}
         (legend[label],) = panel.plot(xs, ys, **drawn)
 
 
@@ -170,8 +170,8 @@ def _marks(panel: Axes, look: int, speeds: Mapping[int, float], scores: Mapping[
         places = [(speeds[seed], scores[seed]) for seed in sorted(set(speeds) & set(scores))]
     face, size = (COLOURS[look], 7) if filled else ("white", 10)
     for x, y in places:
-        drawn = {"color": COLOURS[look], "markerfacecolor": face, "markersize": size, "elinewidth": 1, "capsize": 2}
-        panel.errorbar(x, y, fmt=MARKERS[look], linestyle="none", **drawn, **bars)
+        panel.errorbar(x, y, fmt=MARKERS[look], linestyle="none", color=COLOURS[look], markerfacecolor=face, markersize=size,
+                       elinewidth=1, capsize=2, **bars)  # fmt: skip
     return [x for x, _ in places]
 
 

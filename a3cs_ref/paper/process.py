@@ -36,7 +36,7 @@ def start(out: Path, job: Job, more: Mapping[str, str] | None = None) -> subproc
     """
     folder = out / job.folder
     write_json(folder / "job.json", {"format": JOB[0], "version": JOB[1], **job.document})
-    packages = [str(Path(module.__file__).parents[1]) for module in (a3cs_ref, a3cs_hw)]
+    packages = [str(Path(module.__path__[0]).parent) for module in (a3cs_ref, a3cs_hw)]
     path = os.pathsep.join([*packages, *filter(None, [os.environ.get("PYTHONPATH")])])
     threads = {"A3CS_THREADS": str(THREADS), "OPENBLAS_NUM_THREADS": str(THREADS)}
     safe = {"PYTHONPATH": path, "PYTHONSAFEPATH": "1"}  # the results folder is no package

@@ -53,7 +53,7 @@ _TABLE2: dict[str, tuple[float, ...]] = {
     "demon_attack": (318349, 463823, 483490, 481818, 517801, 521051),
 }
 # Table III: score and FPS of FA3C (as its own paper reports them), then of A3C-S.
-_TABLE3: dict[str, tuple[float, ...]] = {
+_TABLE3: dict[str, tuple[float, float, float, float]] = {
     "beam_rider": (3100, 260, 36745, 617.7),
     "breakout": (340, 260, 670, 1596.3),
     "pong": (0, 260, 20.9, 787.4),

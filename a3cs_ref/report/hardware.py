@@ -100,7 +100,7 @@ def _drawn(design: Design, cost: DesignCost, album: Album) -> Html | None:
         "The accelerator: every chunk's PE array (one square a PE) and its buffers (bars, in BRAM18), all to one scale; its link "
         f"to DRAM; below, the units it runs, with their cycles for one frame and bars for their share of the epoch. {SIMULATED}"
     )
-    return album.picture("accelerator", lambda: draw.draw_design(design, cost.units, cost), caption, wide=True)
+    return album.picture("accelerator", lambda: draw.draw_design(design, cost), caption, wide=True)
 
 
 def _chunk_table(design: Design, cost: DesignCost) -> Html:

@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -179,7 +179,7 @@ def _check_operators(operators: Any) -> None:
         raise ValueError(f"not the operators of {CELLS} cells")
 
 
-def _check_numbers(document: Mapping[str, Any], names: Sequence[str]) -> None:
+def _check_numbers(document: Mapping[str, Any], names: Iterable[str]) -> None:
     """ValueError unless each of these is a finite number, None or absent."""
     for name in names:
         if document.get(name) is not None and not _is_number(document[name]):
@@ -240,10 +240,11 @@ def cost_from_document(document: Mapping[str, Any]) -> DesignCost:
     """The figures that `a3cs_hw.report.cost_document` wrote down."""
     units = tuple(
         UnitCost(
-            str(unit["name"]), *(int(unit[key]) for key in ("chunk", "tiles", "macs", "cycles", "compute")),
-            Operands(**unit["words"]), Operands(**unit["transfer_cycles"]), tuple(unit["peak_words"].values()),
-            Accesses(**{key: int(count) for key, count in unit.get("accesses", {}).items()}),
-            Roofline(**unit["roofline"]) if "roofline" in unit else NOWHERE,
+            name=str(unit["name"]), **{key: int(unit[key]) for key in ("chunk", "tiles", "macs", "cycles", "compute")},
+            words=Operands(**unit["words"]), transfer=Operands(**unit["transfer_cycles"]),
+            peak=(unit["peak_words"]["input"], unit["peak_words"]["weight"], unit["peak_words"]["output"]),
+            accesses=Accesses(**{key: int(count) for key, count in unit.get("accesses", {}).items()}),
+            roofline=Roofline(**unit["roofline"]) if "roofline" in unit else NOWHERE,
         )
         for unit in document["units"]
     )  # fmt: skip

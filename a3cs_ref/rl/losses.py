@@ -6,6 +6,7 @@ step whose action the environment replaced (FIRE after a lost life) says nothing
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,7 +63,8 @@ def critic_distillation(teacher_values: np.ndarray, student_values: Tensor) -> T
 class Targets:
     """What the loss of one rollout is measured against; all data, rows as above.
 
-    actions, delta, returns, mask: (B,). teacher_log_pi (B, A) and teacher_values (B,), or None without a teacher.
+    actions, delta, returns, mask: (B,). teacher_log_pi (B, A) and teacher_values (B,), or None without a teacher; no loss
+    with distillation is asked for then.
     """
 
     actions: np.ndarray
@@ -82,11 +84,10 @@ def task_loss(logits: Tensor, values: Tensor, targets: Targets, config: LossConf
         "entropy": (config.beta_1, entropy_loss(log_pi, targets.mask)),
     }
     if config.distill in ("policy", "ac"):
+        assert targets.teacher_log_pi is not None
         terms["actor_distill"] = (config.beta_2, actor_distillation(targets.teacher_log_pi, log_pi))
     if config.distill == "ac":
+        assert targets.teacher_values is not None
         terms["critic_distill"] = (config.beta_3, critic_distillation(targets.teacher_values, values))
-    total: Tensor | None = None
-    for weight, term in terms.values():
-        weighted = scale(term, weight)
-        total = weighted if total is None else add(total, weighted)
+    total = functools.reduce(add, (scale(term, weight) for weight, term in terms.values()))
     return total, {name: float(term.data) for name, (_, term) in terms.items()}

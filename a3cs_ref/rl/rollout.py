@@ -147,7 +147,7 @@ class Player:
         self.episodes += int(step.episode_over.sum())
         self.finished.extend((self.steps, float(score)) for score in step.score[step.episode_over])
         final_values = np.zeros(len(actions), np.float32)
-        if step.truncated.any():
+        if step.final_obs is not None:
             final_values[step.truncated] = policy(step.final_obs[step.truncated], None)[1].data
         frames, self.frames = self.frames, step.obs
         return {

@@ -119,7 +119,8 @@ def open_source(name: str, greedy: bool = False) -> Source:
         return Source(path, integer.meta, game if isinstance(game, str) else "", actions, policy)
     if kind == CHECKPOINT[0]:
         agent = agent_from(*_load(path), str(path))
-        about = {key: header[key] for key in ("net", "operators", "norm", "actions", "steps", "score") if key in header}
+        known = ("net", "operators", "norm", "actions", "steps", "score")
+        about = {key: header[key] for key in known if key in header}
         policy = policy_from_logits(lambda obs: agent(obs)[0].data, greedy)
         return Source(path, about, header["game"], header["actions"], policy)
     raise UserError(f"{path}: a {kind} file is no agent; give a checkpoint or an integer network")

@@ -97,7 +97,7 @@ class CoSearch:
 
         rollout = self.player.collect(policy)
 
-        self.design = self.search.update(self._units(path))  # hw(phi*), Eq. 9
+        self.design = design = self.search.update(self._units(path))  # hw(phi*), Eq. 9
 
         terms = backpropagate(policy, rollout, make_targets(rollout, config.rollout, self.teacher), config.loss)
         norm = gradient_norm(self.supernet.parameters().values())
@@ -106,7 +106,7 @@ class CoSearch:
             self.theta_optimizer.step(learning_rate(config.optim, progress), clip_factor(norm, config.optim.clip))
             self.supernet.agent(path).update_statistics(rollout.frames[-1], MOMENTUM)
         if alpha_turn:
-            self._update_alpha(path, progress)
+            self._update_alpha(path, progress, design)
         self._drop_gradients()
         self.iterations += 1
         return terms | {"gradient_norm": norm}
@@ -119,11 +119,12 @@ class CoSearch:
         theta = self.iterations % 2 == 0 or not learns
         return theta, not theta
 
-    def _update_alpha(self, path: np.ndarray, progress: float) -> None:
+    def _update_alpha(self, path: np.ndarray, progress: float, design: Design) -> None:
         """alpha <- alpha - eta_2 grad (L_task + lambda L_cost), by Adam."""
         config = self.config.penalty
-        costs = relative(layer_costs(self.design))
+        costs = relative(layer_costs(design))
         strength = weight(config, progress, self.search.cycles)
+        assert self.alpha.grad is not None  # the network on the tape was mixed by alpha
         gradient = self.alpha.grad + strength * cost_gradient(self.alpha.data, path, costs, config.cost_form)
         self.alpha_optimizer.step(self.alpha.data, gradient, self.config.alpha_lr)
 

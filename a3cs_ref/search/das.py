@@ -56,7 +56,7 @@ class Das:
         self.config, self.rng, self.sizes = config, rng, sizes
         self.objective = parse_objective(config.das_objective)
         self.mask = np.arange(int(sizes.max())) < sizes[:, None]  # (M, choices): which entries of phi exist
-        self.phi = np.zeros(self.mask.shape)
+        self.phi: np.ndarray = np.zeros(self.mask.shape)
         self.adam = Adam(self.phi.shape)
         self.proposals = 0  # second paths evaluated in phase 2
         self._moves: tuple[Problem, Moves] | None = None

@@ -40,7 +40,7 @@ def initial_indices(space: Space, units: Sequence[Unit], bits: Mapping[str, Bits
         rows = _candidates(space, units, SMALL_ARRAYS, SMALL_BUDGETS)
         evaluation = Evaluator(space, list(units), bits)(rows)
     if not evaluation.feasible.any():
-        homeless = [unit.name for unit, fits in zip(units, evaluation.possible.any(axis=0), strict=True) if not fits]
+        homeless = [unit.name for unit, fits in zip(units, np.any(evaluation.possible, axis=0), strict=True) if not fits]
         if homeless:
             more = f" (and {len(homeless) - 1} more)" if len(homeless) > 1 else ""
             share = f"a plain chunk of {max(BUDGETS)} BRAM18"

@@ -8,15 +8,14 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from a3cs_hw import files
 from a3cs_hw.cost import DesignCost
 from a3cs_hw.files import UserError
-from a3cs_hw.resources import used_chunks
 from a3cs_hw.template import Chunk, Design
-from a3cs_hw.units import Unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -118,7 +117,7 @@ def draw_cycles(cost: DesignCost, title: str = "Cycles by unit") -> Figure:
 
 @style()
 def draw_fps_dsp(
-    points: Mapping[str, Sequence[tuple[float, float]]], dsp_limit: int | None = None, title: str = "Throughput against DSP"
+    points: Mapping[str, Sequence[Sequence[float]]], dsp_limit: int | None = None, title: str = "Throughput against DSP"
 ) -> Figure:
     """A scatter of (DSP, FPS) points, one series a label; a dashed line where the board ends."""
     figure, axes = new_figure(6.4, 4.2)
@@ -147,13 +146,14 @@ BELOW, ABOVE = 1.3, 1.25  # from a PE array down to the DRAM (buffers, link), an
 
 
 @style()
-def draw_design(design: Design, units: Sequence[Unit], cost: DesignCost) -> Figure:
+def draw_design(design: Design, cost: DesignCost) -> Figure:
     """The accelerator: each chunk's PE array and buffers to one scale, its link to DRAM, its units and their cycles."""
-    chunks = used_chunks(units, design)
+    listed = Counter(unit.chunk for unit in cost.units)
+    chunks = sorted(listed)
     sizes = [(design.chunks[index].rows, design.chunks[index].columns) for index in chunks]
     pitch = ARRAY / max(max(size) for size in sizes)
     per_block = 1.2 / max(1, *(max(_buffers(design.chunks[index]).values()) for index in chunks))
-    lines = min(max(len(design.units_of(index, units)) for index in chunks), LISTED + 1)
+    lines = min(max(listed.values()), LISTED + 1)
     dram = LINE * (lines + 2) + 0.42  # upper edge of the DRAM bar; the lists of units are below it
     width, height = 2 * MARGIN + COLUMN * len(chunks), dram + BELOW + pitch * max(rows for rows, _ in sizes) + ABOVE
     figure, axes = new_figure(width, height)

@@ -18,7 +18,7 @@ import dataclasses
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from a3cs_hw import files
 from a3cs_hw.files import UserError
@@ -129,7 +129,13 @@ class Bits:
         return 2 if self.x <= 8 and self.w <= 8 else 1
 
 
-def ceil_div(a: Whole, b: Whole | int) -> Whole:
+@overload
+def ceil_div(a: int, b: int) -> int: ...
+@overload
+def ceil_div(a: np.ndarray, b: np.ndarray | int) -> np.ndarray: ...
+@overload
+def ceil_div(a: int, b: np.ndarray) -> np.ndarray: ...
+def ceil_div(a: Any, b: Any) -> Any:
     """ceil(a / b) of integers or of arrays of them, elementwise and exact."""
     return -(-a // b)
 

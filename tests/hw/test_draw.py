@@ -20,7 +20,7 @@ def test_every_picture_is_drawn(tmp_path):
     for number, design in enumerate((random_design(np.random.default_rng(0), units, 4), single)):
         cost = predict(units, design)
         scatter = draw.draw_fps_dsp({"one": [(1, 2)], "none": []}, 900)
-        figures = draw.draw_design(design, units, cost), draw.draw_cycles(cost), scatter
+        figures = draw.draw_design(design, cost), draw.draw_cycles(cost), scatter
         for name, figure in zip("abc", figures, strict=True):
             path = tmp_path / f"{number}{name}.png"
             draw.save_png(figure, path)

@@ -120,7 +120,7 @@ def test_alpha_moves_away_from_what_costs_more():
     for path, direction in ((costs.argmax(axis=1), -1), (costs.argmin(axis=1), 1)):
         search.alpha.data[:], search.alpha.grad = 0, np.zeros_like(search.alpha.data)
         search.alpha_optimizer = Adam(search.alpha.shape)
-        search._update_alpha(path, 1.0)
+        search._update_alpha(path, 1.0, search.design)
         assert (np.sign(search.alpha.data[np.arange(CELLS), path]) == direction).all()
 
 
