@@ -16,6 +16,7 @@ from collections.abc import Callable
 import numpy as np
 
 from a3cs_hw.files import UserError
+from a3cs_ref.kernels.switch import choice
 
 _chosen: list[int] = []  # the number in use, once it is set; a process has one
 
@@ -40,25 +41,19 @@ def set_threads(count: int | None = None) -> int:
         raise UserError(f"A3CS_THREADS={wanted!r} is not a number of threads; use 1 or more")
     number = min(int(wanted), 64)
     for blas in _blas():
-        blas(1 if _fast() else number)
+        blas(1 if choice() == "fast" else number)
     _chosen[:] = [number]
     return number
 
 
 def blas_threads() -> int:
     """Threads that BLAS may use: one beside the fast kernels' pool."""
-    return 1 if _fast() else threads()
+    return 1 if choice() == "fast" else threads()
 
 
 def emulator_threads() -> int:
     """Threads of the Atari emulator: all, as no kernel runs while it does."""
     return threads()
-
-
-def _fast() -> bool:
-    from a3cs_ref.kernels import choice
-
-    return choice() == "fast"
 
 
 @functools.cache
