@@ -1,11 +1,11 @@
-"""The one switch of the kernels: the environment variable A3CS_KERNELS=reference|fast, or else whether Numba is installed."""
+"""The one switch of the kernels: the environment variable A3CS_KERNELS=reference|fast, or else whether Numba can be used."""
 
 from __future__ import annotations
 
 import functools
-import importlib.util
 import os
 
+from a3cs_hw.extras import numba_works
 from a3cs_hw.files import UserError
 
 
@@ -15,7 +15,6 @@ def choice() -> str:
     wanted = os.environ.get("A3CS_KERNELS", "")
     if wanted not in ("", "reference", "fast"):
         raise UserError(f"A3CS_KERNELS={wanted!r} is unknown; use reference or fast")
-    installed = importlib.util.find_spec("numba") is not None
-    if wanted == "fast" and not installed:
-        raise UserError("A3CS_KERNELS=fast needs Numba; pip install 'a3cs-ref[fast]'")
-    return wanted or ("fast" if installed else "reference")
+    if wanted == "fast" and not numba_works():
+        raise UserError("A3CS_KERNELS=fast needs a Numba that works; pip install 'a3cs-ref[fast]'")
+    return wanted or ("fast" if numba_works() else "reference")

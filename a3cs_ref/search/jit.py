@@ -1,14 +1,12 @@
-"""`jit` of a3cs_hw.jit where Numba is installed; elsewhere it leaves a function of arrays and numbers as it is."""
+"""`jit` of a3cs_hw.jit where Numba can be used; elsewhere it leaves a function of arrays and numbers as it is."""
 
 from __future__ import annotations
 
-from a3cs_hw.streams import tell
+from a3cs_hw.extras import numba_works
 
-try:
+if numba_works():
     from a3cs_hw.jit import jit
-except ImportError as error:
-    if error.name != "numba":
-        tell(f"warning: Numba is installed but cannot be used ({error}): searches take several times as long; install it again")
+else:
 
     def jit(function):
         """The function itself."""

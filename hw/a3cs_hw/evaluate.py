@@ -1,7 +1,7 @@
 """The evaluation of many designs at once: cycles, resources, and by how much each limit is exceeded.
 
 This is what a search engine calls: index vectors of space.py in, arrays out, the same figures as predictor.py and
-resources.py for each design on its own. Where Numba is installed, compiled.py does the same design by design.
+resources.py for each design on its own. Where Numba can be used, compiled.py does the same design by design.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from a3cs_hw.arrays import ChunkArrays, UnitArrays, unit_arrays
+from a3cs_hw.extras import numba_works
 from a3cs_hw.memory import PairMemory
 from a3cs_hw.population import CHANGES, pair_costs
 from a3cs_hw.population_energy import pair_accesses, relative_energy
@@ -23,9 +24,9 @@ from a3cs_hw.space import PARTS, PLAIN, Space, divide_bandwidth
 from a3cs_hw.template import INTERCONNECTS, ORDERS, Bits, ceil_div, default_bits
 from a3cs_hw.units import Unit
 
-try:
+if numba_works():
     from a3cs_hw import compiled
-except ImportError:  # without Numba: NumPy
+else:
     compiled = None  # type: ignore[assignment]
 
 Array = np.ndarray

@@ -1,4 +1,4 @@
-"""`jit`: machine code by Numba, kept on disk where there is a folder for it. Import it where Numba is installed.
+"""`jit`: machine code by Numba, kept on disk where there is a folder for it. Import it where `numba_works`.
 
 A function under `jit` uses no function or constant of another file: Numba's cache looks at one file only.
 """

@@ -7,6 +7,7 @@ from types import ModuleType
 
 import numpy as np
 
+from a3cs_hw.extras import numba_works
 from a3cs_hw.fixed import Format, signed_bits
 from a3cs_hw.network import IntegerUnit
 from a3cs_hw.units import Unit
@@ -21,15 +22,15 @@ Run = tuple[np.ndarray, int | None, int]  # y (B, M, R, C), the bits of the wide
 
 @functools.cache
 def kernels() -> ModuleType | None:
-    """integer_kernels.py, or None where Numba is absent or told not to compile."""
-    try:
-        from numba import config
-
-        if getattr(config, "DISABLE_JIT", 0):
-            return None
-        from a3cs_hw import integer_kernels
-    except ImportError:
+    """integer_kernels.py, or None where Numba cannot be used or is told not to compile."""
+    if not numba_works():
         return None
+    from numba import config
+
+    if getattr(config, "DISABLE_JIT", 0):
+        return None
+    from a3cs_hw import integer_kernels
+
     return integer_kernels
 
 

@@ -490,6 +490,18 @@ def test_without_extras_the_rest_works(here):
     assert answer.status == 0 and "pip install &#x27;a3cs-ref[plot]&#x27;" in (here / "search" / "report.html").read_text()
 
 
+def test_with_a_broken_numba_the_rest_works(tmp_path):
+    """Numba does not go with the NumPy that is installed: learning ends in a traceback, or is slow and does not say why."""
+    (tmp_path / "numba").mkdir()
+    (tmp_path / "numba" / "__init__.py").write_text("raise ImportError('Numba needs NumPy 2.2 or less')")
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    words = ("train", "--game", "catch", *TINY, "--steps", "8", "--out", tmp_path / "run")
+    answer = process(*words, PYTHONPATH=path, A3CS_KERNELS="")
+    assert answer.status == 0 and answer.err.count("Numba is installed but cannot be used (Numba needs NumPy 2.2 or less)") == 1
+    answer = process("info", PYTHONPATH=path, A3CS_KERNELS="fast")
+    assert answer.status == 2 and "pip install 'a3cs-ref[fast]'" in answer.err.splitlines()[-1] and "Traceback" not in answer.err
+
+
 def test_hardware_commands_without_the_algorithm(there):
     """An engineer who has a3cs_hw and NumPy alone cannot run the hardware commands."""
     code = "import sys; sys.modules.update(a3cs_ref=None, numba=None, matplotlib=None, rich=None, scipy=None)\n"
