@@ -143,7 +143,7 @@ def _add_accelerators(subparsers) -> None:
     accelerate.add_argument("--compare", action="store_true", help="instead: every search method on the same budget, over seeds")
     accelerate.add_argument("--seeds", type=int, help=f"searches of each method to compare (default: {commands.SEEDS})")
     accelerate.add_argument("--plot", metavar="FILE.png", help="draw the comparison: best so far against evaluations")
-    accelerate.add_argument("--out", default="design.json", metavar="DESIGN.json", help="the design (default: design.json)")
+    accelerate.add_argument("--out", metavar="DESIGN.json", help=f"the design (default: {commands.DESIGN})")
 
     compare = _command(
         subparsers, "compare-accelerators", commands.compare_accelerators,

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 SEEDS = 5  # searches of each method that are compared
+DESIGN = "design.json"  # where `accelerate` writes the design
 SHOWN = ("score", "argmax_score", "expected_macs", "design_cycles", "steps_per_s")  # of a row, while a run goes on
 
 
@@ -189,7 +190,8 @@ def accelerate(arguments: argparse.Namespace) -> int:
     """`a3cs accelerate`."""
     from a3cs_ref.search import accelerate as search
 
-    _check_pictures(arguments)
+    out = DESIGN if arguments.out is None else arguments.out
+    _check_places(arguments, out)
     board = search.limited(load_board(arguments.board), arguments.dsp, arguments.bram18, arguments.bytes_per_cycle)
     request = search.Request(
         arguments.network, board, arguments.chunks, arguments.evaluations, arguments.seed, arguments.objective,
@@ -198,25 +200,27 @@ def accelerate(arguments: argparse.Namespace) -> int:
     if arguments.compare:
         return _compare_methods(arguments, request)
     found = search.accelerate(request)
-    document = found.document | {"design": arguments.out}
-    found.design.save(arguments.out)
+    document = found.document | {"design": out}
+    found.design.save(out)
     if arguments.pareto:
         document |= _pareto(arguments, request)
     _answer(arguments, document, found.rows, "accelerate")
     return 0
 
 
-def _check_pictures(arguments: argparse.Namespace) -> None:
-    """UserError for a picture that would not be drawn, or not written, after the searches."""
+def _check_places(arguments: argparse.Namespace, out: str) -> None:
+    """UserError for a picture or a design that would not be made, or not written, after the searches."""
     if arguments.compare and arguments.pareto is not None:
         raise UserError("--pareto is not drawn where methods are compared; leave out --pareto or --compare")
+    if arguments.compare and arguments.out is not None:
+        raise UserError("--out: no design is written where methods are compared; leave out --out or --compare")
     for name in ("plot", "seeds"):
         if not arguments.compare and getattr(arguments, name) is not None:
             raise UserError(f"--{name} is of the comparison of search methods; give --compare, too")
     for path in (arguments.plot, arguments.pareto):
         if path is not None:
             require_picture(path)
-    require_place(arguments.out)
+    require_place(out)
 
 
 def _pareto(arguments: argparse.Namespace, request: Request) -> dict[str, Any]:

@@ -49,6 +49,7 @@ WRONG = {
     "a plot of no comparison": ("vanilla --plot x.png", "--plot is of the comparison of search methods; give --compare, too"),
     "seeds of no comparison": ("vanilla --seeds 2", "--seeds is of the comparison of search methods; give --compare, too"),
     "a front of a comparison": ("vanilla --compare --pareto x.png", "leave out --pareto or --compare"),
+    "a design of a comparison": ("vanilla --compare --out new.json", "leave out --out or --compare"),
     "a negative seed": ("vanilla --seed -1", "seed -1"),
 }
 
