@@ -31,6 +31,12 @@ from a3cs_hw.manifest import NONE, RequantizeVector, UnitVector, Vector, line_te
 from a3cs_hw.word_order import AXES, GOLDEN, in_order
 
 ACC = Format(64, 0)  # biases and accumulators, as integers
+COMMAND = "golden export"
+NPZ = ("a3cs-golden-npz", 1)
+LIST, HEADER = "vectors.txt", "dut.h"
+LIST_HEAD = "# Kind, shape, formats, rounding and overflow of each unit: lines of manifest.txt as golden/FORMAT.md has them."
+SOURCE_HEAD = f"{files.written_by(COMMAND)}. */"
+HEADS = {".txt": LIST_HEAD, ".h": SOURCE_HEAD, ".cpp": SOURCE_HEAD, ".v": SOURCE_HEAD}  # how files begin that tell whose they are
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +55,8 @@ def export(
     """Write a vector (GROUP/UNIT) or a group of a golden folder in one of FORMS; returns the files.
 
     order: of the words of maps, one of word_order.ORDERS. A write-back by itself has no maps, and its words one order.
-    UserError when the folder is damaged, has no such vector, or a bench is asked for vectors that form no network.
+    UserError when the folder is damaged, has no such vector, a bench is asked for vectors that form no network, or a file that is
+    there already is no export's.
     """
     folder, bad_file = open_folder(golden)
     if folder is None:
@@ -61,13 +68,26 @@ def export(
     for vector in folder.manifest.vectors:
         if split_name(vector.name)[0] == split_name(vectors[0].name)[0]:
             folder.expected(vector)  # computes the maps of which only hashes are stored
-    written = []
     if not any(isinstance(vector, UnitVector) for vector in vectors):
         order = GOLDEN
-    for path, data in FORMS[form](folder, vectors, name, order):
-        files.write_bytes(Path(out) / path, data)
-        written.append(Path(out) / path)
-    return written
+    found = {Path(out) / path: data for path, data in FORMS[form](folder, vectors, name, order)}
+    for path in found:
+        if os.path.lexists(path) and not _is_ours(path, Path(out)):
+            raise UserError(f"{path} exists and `a3cs {COMMAND}` did not write it; choose another folder")
+    for path, data in found.items():
+        files.write_bytes(path, data)
+    return list(found)
+
+
+def _is_ours(path: Path, out: Path) -> bool:
+    """Whether an export wrote this file. Words (.dat, .hex) cannot say so: the file beside them that is written first does."""
+    if path.suffix == ".npz":
+        try:
+            return bool(files.read_npz(path, *NPZ))
+        except UserError:
+            return False
+    telling = [path] if path.suffix in HEADS else [out / LIST, out / HEADER]
+    return any(each.is_file() and files.read_bytes(each).startswith(HEADS[each.suffix].encode()) for each in telling)
 
 
 def words_of(folder: Folder, vector: Vector, role: str, path: str, order: str) -> np.ndarray:
@@ -121,7 +141,7 @@ Files = Iterator[tuple[str, bytes]]
 
 def vector_lines(vectors: list[Vector], suffix: str, order: str) -> bytes:
     """vectors.txt: the manifest's lines of the vectors, whose paths are those of the exported files."""
-    lines = ["# Kind, shape, formats, rounding and overflow of each unit: lines of manifest.txt as golden/FORMAT.md has them."]
+    lines = [LIST_HEAD]
     if order != GOLDEN:
         lines.append("# The words of maps (x, r, y) lie channels last: frame, row, column, channel.")
     for vector in vectors:
@@ -131,13 +151,13 @@ def vector_lines(vectors: list[Vector], suffix: str, order: str) -> bytes:
 
 
 def _hex_files(folder: Folder, vectors: list[Vector], name: str, order: str) -> Files:
-    yield "vectors.txt", vector_lines(vectors, "hex", order)
+    yield LIST, vector_lines(vectors, "hex", order)
     for part in arrays_of(folder, vectors, order):
         yield f"{part.path}.hex", hex_text(part.array, part.words).encode()
 
 
 def _dat_files(folder: Folder, vectors: list[Vector], name: str, order: str) -> Files:
-    yield "vectors.txt", vector_lines(vectors, "dat", order)
+    yield LIST, vector_lines(vectors, "dat", order)
     for part in arrays_of(folder, vectors, order):
         yield f"{part.path}.dat", dat_text(part.array).encode()
 
@@ -148,7 +168,7 @@ def _npz_file(folder: Folder, vectors: list[Vector], name: str, order: str) -> F
         for role, path, _ in roles(vector):
             arrays[f"{split_name(vector.name)[1]}.{role}"] = words_of(folder, vector, role, path, order)
     listed = [asdict(vector) for vector in vectors]
-    header = {"format": "a3cs-golden-npz", "version": 1, "order": order, "vectors": listed}
+    header = {"format": NPZ[0], "version": NPZ[1], "order": order, "vectors": listed}
     yield f"{name.replace('/', '.')}.npz", files.npz_bytes(header, arrays)
 
 
@@ -158,7 +178,7 @@ def _npz_file(folder: Folder, vectors: list[Vector], name: str, order: str) -> F
 def _c_file(folder: Folder, vectors: list[Vector], name: str, order: str) -> Files:
     guard = f"GOLDEN_{identifier(name).upper()}_H"
     laid = "" if order == GOLDEN else ", but maps (x, r, y) channels last: frame, row, column, channel"
-    lines = [f"/* Golden vectors {name}: words as golden/FORMAT.md lays them out{laid}. */"]
+    lines = [SOURCE_HEAD, f"/* Golden vectors {name}: words as golden/FORMAT.md lays them out{laid}. */"]
     lines += [f"#ifndef {guard}", f"#define {guard}", "", "#include <stdint.h>", "", NAMES]
     for vector in vectors:
         unit = identifier(split_name(vector.name)[1]).upper()
@@ -213,17 +233,21 @@ def _framed(part: Exported) -> np.ndarray:
 
 def _cpp_bench(folder: Folder, vectors: list[Vector], name: str, order: str) -> Files:
     ports = _ports(folder, vectors, name, order)
+    units = "\n\n".join("\n".join(macros(vector)) for vector in vectors)
+    yield HEADER, _source(golden_bench.cpp_header(name, ports, f"{NAMES}\n{units}", AXES[order]))
     for port in ports:
         yield f"{port.path}.dat", dat_text(port.array).encode()
-    units = "\n\n".join("\n".join(macros(vector)) for vector in vectors)
-    yield "dut.h", golden_bench.cpp_header(name, ports, f"{NAMES}\n{units}", AXES[order]).encode()
-    yield "bench.cpp", golden_bench.cpp_bench(name, ports, AXES[order]).encode()
+    yield "bench.cpp", _source(golden_bench.cpp_bench(name, ports, AXES[order]))
 
 
 def _verilog_bench(folder: Folder, vectors: list[Vector], name: str, order: str) -> Files:
     streams = [port for port in _ports(folder, vectors, name, order) if port.framed]
     yield from _hex_files(folder, vectors, name, order)
-    yield "bench.v", golden_bench.verilog_bench(name, streams, AXES[order]).encode()
+    yield "bench.v", _source(golden_bench.verilog_bench(name, streams, AXES[order]))
+
+
+def _source(text: str) -> bytes:
+    return f"{SOURCE_HEAD}\n{text}".encode()
 
 
 FORMS: dict[str, Callable[[Folder, list[Vector], str, str], Files]] = {

@@ -534,6 +534,23 @@ def test_bad_requests(tmp_path, what, capsys):
     assert message in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("form", "name"),
+    [("hex", "y/stem.hex"), ("dat", "vectors.txt"), ("npz", "tiny8.npz"), ("c", "golden_tiny8.h"), ("cpp-testbench", "bench.cpp"),
+     ("cpp-testbench", "x/frames.dat"), ("verilog-testbench", "bench.v")],
+)  # fmt: skip
+def test_files_of_others_are_kept(tmp_path, form, name):
+    """An engineer's own bench or words are lost, or an export cannot be made again where it is; half an export is written."""
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("1 2 3\n")
+    with pytest.raises(files.UserError, match=f"{name} exists and `a3cs golden export` did not write it; choose another folder"):
+        export(GOLDEN, "tiny8", form, tmp_path)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / name]
+    (tmp_path / name).unlink()
+    first = {path: path.read_bytes() for path in export(GOLDEN, "tiny8", form, tmp_path)}
+    assert tmp_path / name in first and {path: path.read_bytes() for path in export(GOLDEN, "tiny8", form, tmp_path)} == first
+
+
 def test_a_damaged_folder_is_not_exported(tmp_path, capsys):
     """Wrong words would leave the folder under a good name."""
     suite = Path(shutil.copytree(GOLDEN, tmp_path / "golden"))
