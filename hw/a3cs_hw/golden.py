@@ -20,6 +20,7 @@ from a3cs_hw.files import UserError, read_bytes
 from a3cs_hw.golden_check import BadFile, CheckReport, check
 from a3cs_hw.golden_diff import DiffReport, diff
 from a3cs_hw.golden_networks import AGENTS, build_networks
+from a3cs_hw.golden_resnet import RESNETS
 from a3cs_hw.golden_suite import build_suite
 from a3cs_hw.golden_write import Builder, Progress, quiet, require_own
 from a3cs_hw.manifest import Manifest, check_path
@@ -31,7 +32,7 @@ from a3cs_hw.workload import network_bits
 
 __all__ = ["BadFile", "CheckReport", "DiffReport", "check", "diff", "generate", "generate_network", "quiet"]
 
-GROUPS = ("units", "requantize", *AGENTS)  # of the suite
+GROUPS = ("units", "requantize", "mixed", *RESNETS, *AGENTS)  # of the suite
 
 
 def generate(out: str | os.PathLike[str], progress: Progress = quiet, sources: str | os.PathLike[str] = "golden") -> Manifest:

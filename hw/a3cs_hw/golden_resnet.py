@@ -15,23 +15,25 @@ from a3cs_hw.network import FRAME_FORMAT, IntegerNetwork, UnitFormats
 from a3cs_hw.units import Unit
 
 INPUT_SHAPE = (3, 11, 9)
-RESNETS = (  # bits of words, rounding, overflow
-    (16, "AP_TRN", "AP_WRAP"),  # what ap_fixed does unless told otherwise
-    (16, "AP_RND_CONV", "AP_SAT_SYM"),
-    (8, "AP_RND", "AP_SAT"),
-    (8, "AP_RND_CONV", "AP_WRAP"),
-    (8, "AP_RND_ZERO", "AP_WRAP_SM"),
-    (8, "AP_RND_MIN_INF", "AP_SAT_ZERO"),
-    (8, "AP_RND_INF", "AP_SAT_SYM"),
-    (8, "AP_TRN_ZERO", "AP_WRAP"),
-)
+RESNETS = {  # group: bits of words, rounding, overflow
+    f"resnet{bits}.{rounding}.{overflow}": (bits, rounding, overflow)
+    for bits, rounding, overflow in (
+        (16, "AP_TRN", "AP_WRAP"),  # what ap_fixed does unless told otherwise
+        (16, "AP_RND_CONV", "AP_SAT_SYM"),
+        (8, "AP_RND", "AP_SAT"),
+        (8, "AP_RND_CONV", "AP_WRAP"),
+        (8, "AP_RND_ZERO", "AP_WRAP_SM"),
+        (8, "AP_RND_MIN_INF", "AP_SAT_ZERO"),
+        (8, "AP_RND_INF", "AP_SAT_SYM"),
+        (8, "AP_TRN_ZERO", "AP_WRAP"),
+    )
+}
 
 
 def resnets() -> Iterator[tuple[str, IntegerNetwork]]:
     """Every ResNet of the suite, by the name of its group."""
-    for bits, rounding, overflow in RESNETS:
-        group = f"resnet{bits}.{rounding}.{overflow}"
-        yield group, resnet(group, bits, rounding, overflow)
+    for group, modes in RESNETS.items():
+        yield group, resnet(group, *modes)
 
 
 def resnet_units() -> list[Unit]:

@@ -642,6 +642,11 @@ def test_a_suite_is_not_replaced_by_another(suite, network, frames, tmp_path, mo
     assert files_of(suite) == before | {manifest.NAME: b"somebody else's\n"}
 
 
+def test_the_suite_may_be_made_again_where_it_is():
+    """A group of the suite is taken for somebody else's: `a3cs golden generate` refuses the suite's own folder."""
+    assert set(golden.GROUPS) == set(manifest.parse((GOLDEN / manifest.NAME).read_bytes(), "golden").groups())
+
+
 def test_bad_requests(network, frames, tmp_path):
     """Each is one clear line, and nothing is written."""
     with pytest.raises(UserError, match="whole frames"):
