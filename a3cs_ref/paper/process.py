@@ -32,7 +32,7 @@ def start(out: Path, job: Job, more: Mapping[str, str] | None = None) -> subproc
     """Start the job's process in the results folder `out`. It ends with status 0 (done), 130 (interrupted, saved) or another.
 
     more: environment variables that it gets beside the caller's. The process lives no longer than the one that calls this: it
-    watches its standard input, a pipe that breaks. UserError when the disk is full.
+    watches its standard input, a pipe that breaks. UserError when the disk is full, or the system starts no more processes.
     """
     folder = out / job.folder
     write_json(folder / "job.json", {"format": JOB[0], "version": JOB[1], **job.document})
@@ -45,11 +45,14 @@ def start(out: Path, job: Job, more: Mapping[str, str] | None = None) -> subproc
         log = open(folder / "log.txt", "ab")
     except OSError as error:
         raise UserError(f"cannot write {folder / 'log.txt'}: {error.strerror}; free space, go on with --resume") from error
-    with log:
-        return subprocess.Popen(
-            [sys.executable, "-m", "a3cs_ref.paper.process", job.key],
-            cwd=out, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True,
-        )  # fmt: skip
+    try:
+        with log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "a3cs_ref.paper.process", job.key],
+                cwd=out, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True,
+            )  # fmt: skip
+    except OSError as error:
+        raise UserError(f"cannot start job {job.label}: {error.strerror}; free memory, go on with --resume") from error
 
 
 def found(out: Path, job: Job) -> dict[str, Any] | None:

@@ -60,6 +60,8 @@ def guarded(
         return 141
     except OSError as error:
         if error.filename is None:  # every file that is written has its name in the error
+            if error.errno not in streams.UNWRITABLE:
+                raise
             streams.drop(sys.stdout)
         streams.tell(f"error: {error.filename or 'standard output'}: {error.strerror or error}")
         return 2

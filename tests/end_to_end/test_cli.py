@@ -6,6 +6,7 @@ The chain is made once, by the commands themselves; tests that change something 
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import os
 import shlex
@@ -414,6 +415,19 @@ def test_streams_and_names_that_fail(line, status, said, tmp_path):
     shell = f"{shlex.quote(sys.executable)} -m a3cs_ref.cli {line}"
     done = subprocess.run(["sh", "-c", shell], capture_output=True, text=True, cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (status, "", said)
+
+
+@pytest.mark.parametrize("error", [TimeoutError(), OSError(errno.ENOMEM, "Cannot allocate memory")])
+def test_a_fault_is_not_laid_on_standard_output(error, monkeypatch):
+    """An error of the system that is neither a file's nor a stream's is hidden behind "standard output"."""
+
+    def fail(arguments):
+        raise error
+
+    monkeypatch.setattr("a3cs_ref.commands.report", fail)
+    with pytest.raises(OSError) as raised:
+        a3cs("report", "run")
+    assert raised.value is error
 
 
 def test_a_reader_that_has_seen_enough():

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import io
 
 import pytest
 from run_rows import training, write
 
-from a3cs_hw.files import write_json
+from a3cs_hw.files import UserError, write_json
 from a3cs_hw.units import count_macs
 from a3cs_ref.nn.build import write_agent
 from a3cs_ref.nn.cells import CELLS, OPERATORS, agent_units
-from a3cs_ref.paper import collect, execute, pool, random_agent
+from a3cs_ref.paper import collect, execute, pool, process, random_agent
 from a3cs_ref.paper.jobs import Ended, Job, in_order
 from a3cs_ref.paper.plan import Request, plan
 from a3cs_ref.paper.process import RESULT
@@ -107,6 +108,17 @@ def test_the_others_go_on_when_a_job_fails(at_once, tmp_path, monkeypatch, capsy
     assert started == ["bad", "good", "last"]
     said = capsys.readouterr().err
     assert "failed   bad\n" in said and "done     last, 2 of 5" in said
+
+
+def test_a_process_that_the_system_does_not_start(tmp_path, monkeypatch):
+    """A machine without memory for one more process ends the command in a traceback."""
+
+    def full(*_, **__):
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    monkeypatch.setattr("subprocess.Popen", full)
+    with pytest.raises(UserError, match="cannot start job mine: Cannot allocate memory; .* --resume"):
+        process.start(tmp_path, Job("train", {}, "mine"))
 
 
 def test_the_seconds_of_a_run_are_those_of_all_its_intervals():
