@@ -220,7 +220,8 @@ def _check_places(arguments: argparse.Namespace, out: str) -> None:
     for path in (arguments.plot, arguments.pareto):
         if path is not None:
             require_picture(path)
-    require_place(out)
+    if not arguments.compare:  # which makes no design
+        require_place(out)
 
 
 def _pareto(arguments: argparse.Namespace, request: Request) -> dict[str, Any]:

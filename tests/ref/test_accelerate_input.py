@@ -72,6 +72,14 @@ def test_what_cannot_be_written_is_said_before_the_search(options, message, monk
     assert answer.status == 2 and message in answer.err and answer.err.count("\n") == 1
 
 
+def test_a_comparison_needs_no_place_for_a_design(tmp_path, monkeypatch):
+    """Methods are not compared in a folder where nothing can be written, though nothing is to be written there."""
+    (tmp_path / "design.json").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("a3cs_ref.search.compare_methods.compare_methods", lambda *_: {})
+    assert done("accelerate", "vanilla", "--compare")["methods"] == {}
+
+
 @pytest.mark.parametrize("what", WRONG)
 def test_bad_input_is_one_clear_line(what):
     """Bad input ends in a traceback, in a line that names neither the culprit nor a way out, or in a design."""
