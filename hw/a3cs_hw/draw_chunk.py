@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from a3cs_hw.draw import COLOURS, INK, PAPER, new_figure, style
 from a3cs_hw.energy import DEPENDS
-from a3cs_hw.resources import BUFFERS, bank_bram, banks, buffer_bram, ceil_div, tile_words
+from a3cs_hw.resources import BUFFERS, bank_bram, banks, buffer_bram, tile_words
 from a3cs_hw.schedule import LOOPS, Tile, Walk
-from a3cs_hw.template import INTERCONNECTS, UNROLLED, Bits, Chunk
+from a3cs_hw.template import INTERCONNECTS, UNROLLED, Bits, Chunk, ceil_div
 from a3cs_hw.units import Unit
 
 if TYPE_CHECKING:

@@ -153,6 +153,7 @@ class Space:
         fields = {key: value[key] for key in PLAIN} | _named("bram", bram) | _named("registers", registers)
         return Chunk(**fields, bytes_per_cycle=rate)
 
+
 def _named(kind: str, parts: Sequence[int]) -> dict[str, Any]:
     return dict(zip((f"input_{kind}", f"weight_{kind}", f"output_{kind}"), parts, strict=True))
 
