@@ -175,7 +175,11 @@ def require_own(folder: str | os.PathLike[str], groups: Iterable[str]) -> None:
     """UserError unless vectors of these groups may replace what the folder holds: no manifest, or one of no other groups."""
     path = Path(folder) / manifest.NAME
     if os.path.lexists(path):
-        others = [group for group in manifest.parse(read_bytes(path), str(path)).groups() if group not in groups]
+        try:
+            held = manifest.parse(read_bytes(path), str(path)).groups()
+        except UserError as error:
+            raise UserError(f"{error}; restore it, remove it to have new vectors here, or name another --out") from error
+        others = [group for group in held if group not in groups]
         if others:
             raise UserError(f"{folder} holds other vectors ({', '.join(others)}), which would be lost; name another with --out")
 

@@ -639,6 +639,7 @@ def test_a_suite_is_not_replaced_by_another(suite, network, frames, tmp_path, mo
     assert "mine holds other vectors (network), which would be lost; name another with --out" in capsys.readouterr().err
     (suite / manifest.NAME).write_text("somebody else's\n")
     assert command("generate", "--network", "n.npz", "--frames", "f.npy") == 2
+    assert "not a manifest of this version; restore it, remove it to have new vectors here, or" in capsys.readouterr().err
     assert files_of(suite) == before | {manifest.NAME: b"somebody else's\n"}
 
 
