@@ -10,7 +10,7 @@ import logging
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from a3cs_hw import streams
 
@@ -41,19 +41,47 @@ def announce(preparation: Iterable[float]) -> None:
         log.propagate = propagates
 
 
+def new_bars() -> Any:
+    """rich's bars, with the field `row` behind each, on standard error; None without rich or a terminal."""
+    if not (sys.stderr.isatty() and importlib.util.find_spec("rich")):
+        return None
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), TextColumn("{task.fields[row]}"))
+    return Bars(*columns, console=Console(file=_Terminal(sys.stderr)))
+
+
+class _Terminal:
+    """A stream for rich: what is written there once the terminal is closed is lost, as in `say`, and ends no run."""
+
+    def __init__(self, stream: TextIO):
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        try:
+            return self._stream.write(text)
+        except OSError:
+            streams.drop(self._stream)
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except OSError:
+            streams.drop(self._stream)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
 class Progress:
     """A bar with the latest row of the log behind it, or, without a terminal, a line for each row."""
 
     def __init__(self, label: str, total: int, shown: Sequence[str]):
         self.label, self.total, self.shown = label, total, shown
-        self._bar: Any = None
-        if sys.stderr.isatty() and importlib.util.find_spec("rich"):
-            from rich.console import Console
-            from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-            from rich.progress import Progress as Bar
-
-            columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), TextColumn("{task.fields[row]}"))
-            self._bar = Bar(*columns, console=Console(stderr=True))
+        self._bar = new_bars()
 
     def __enter__(self) -> Progress:
         if self._bar is not None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 from a3cs_ref.paper.jobs import Job
-from a3cs_ref.progress import say
+from a3cs_ref.progress import new_bars, say
 
 TAIL = 65_536  # bytes at the end of a log in which its last row is looked for
 
@@ -21,13 +19,7 @@ class Show:
     def __init__(self, total: int, done: int):
         self.total, self.done = total, done
         self.running: dict[str, tuple[Job, float]] = {}
-        self.bars: Any = None
-        if sys.stderr.isatty() and importlib.util.find_spec("rich"):
-            from rich.console import Console
-            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-            columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), TextColumn("{task.fields[row]}"))
-            self.bars = Progress(*columns, console=Console(stderr=True))
+        self.bars = new_bars()
         self.tasks: dict[str, Any] = {}
 
     def __enter__(self) -> Show:

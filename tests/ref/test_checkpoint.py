@@ -18,7 +18,8 @@ from command import a3cs
 from a3cs_hw.files import UserError, atomic_write, write_bytes, write_npz
 from a3cs_ref.autodiff.tensor import Tensor
 from a3cs_ref.checkpoint import Interrupted, RunFolder, interruptible, load_checkpoint, load_parameters, save_checkpoint
-from a3cs_ref.progress import say
+from a3cs_ref.paper.show import Show
+from a3cs_ref.progress import Progress, say
 from a3cs_ref.rl import loop
 from a3cs_ref.rl.a2c import TrainConfig, Trainer
 from a3cs_ref.rl.rollout import RolloutConfig
@@ -361,6 +362,20 @@ def test_progress_on_a_closed_terminal_ends_no_run(monkeypatch):
         monkeypatch.setattr(sys, "stderr", closed)
         say("a line")
         os.dup2(os.open(os.devnull, os.O_WRONLY), writer)  # what was not written is written when the file is closed
+
+
+@pytest.mark.parametrize("shown", [lambda: Progress("train", 2, ()), lambda: Show(1, 0)], ids=["a run", "jobs"])
+def test_bars_on_a_closed_terminal_end_no_run(shown, monkeypatch):
+    """rich's bars, which write once more when they end, take the command with them before it has written its results."""
+    pytest.importorskip("rich", reason="bars need rich: pip install 'a3cs-ref[ui]'")
+    monkeypatch.setenv("TERM", "xterm")
+    reader, writer = os.pipe()
+    with open(writer, "w") as terminal:
+        terminal.isatty = lambda: True
+        monkeypatch.setattr(sys, "stderr", terminal)
+        with shown():
+            os.close(reader)
+            say("a line")
 
 
 @pytest.mark.parametrize("row", ['{"score": 1.0}', '{"step": "8"}', '{"step": oops}', '"}'])
