@@ -155,7 +155,7 @@ def load_parameters(parameters: Mapping[str, Tensor], values: Mapping[str, np.nd
 def alone(folder: Path, wait: bool = True) -> Iterator[None]:
     """Hold the lock of a folder (where the system has such locks): no other process is alone in it. A process that dies lets go.
 
-    wait: until another one lets go; without it that is a UserError. So is a folder where no lock can be had.
+    wait: until another one lets go; without it that is a UserError. So is a folder that cannot be made, or has no locks.
     """
     try:
         import fcntl
@@ -163,9 +163,12 @@ def alone(folder: Path, wait: bool = True) -> Iterator[None]:
         yield
         return
     path = folder / "lock"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot make the folder {folder}: {error.strerror}; free space or choose another place") from error
     with contextlib.ExitStack() as stack:
         try:
-            folder.mkdir(parents=True, exist_ok=True)
             fcntl.flock(stack.enter_context(open(path, "ab")), fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError as error:
             raise UserError(f"{folder}: another process is at work on this run; let it end, or choose another --out") from error

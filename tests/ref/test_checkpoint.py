@@ -323,6 +323,16 @@ def test_one_command_at_a_time_works_on_a_run(finished, tmp_path):
     assert a3cs("train", "--out", copy, "--resume").status == 0
 
 
+@pytest.mark.skipif(not importlib.util.find_spec("fcntl"), reason="this system has no such locks")
+def test_run_in_the_place_of_a_file(tmp_path):
+    """A run whose --out is a file's name is told to look for locks."""
+    (tmp_path / "notes").write_text("mine")
+    answer = a3cs("train", "--game", "catch", "--out", tmp_path / "notes")
+    assert answer.status == 2 and (tmp_path / "notes").read_text() == "mine"
+    said = f"error: cannot make the folder {tmp_path / 'notes'}: File exists; free space or choose another place"
+    assert answer.err.splitlines()[-1] == said
+
+
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_ctrl_c_is_a_flag_for_the_length_of_the_block(name):
     """Ctrl-C, an order to end or a closed terminal kills the run in the middle of a write, or is ignored after the run."""
