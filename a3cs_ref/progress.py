@@ -10,7 +10,7 @@ import logging
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 from a3cs_hw import streams
 
@@ -50,7 +50,7 @@ def new_bars() -> Any:
     from rich.progress import Progress as Bars
 
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), TextColumn("{task.fields[row]}"))
-    return Bars(*columns, console=Console(file=_Terminal(sys.stderr)))
+    return Bars(*columns, console=Console(file=cast(TextIO, _Terminal(sys.stderr))))
 
 
 class _Terminal:
