@@ -8,6 +8,7 @@ and best.npz (the parameters at the best score). Parameters are stored under "th
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -23,6 +24,7 @@ from a3cs_ref.config import difference, from_dict, to_dict
 
 CHECKPOINT = ("a3cs-checkpoint", 1)
 RUN = ("a3cs-run", 1)
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # of a file system
 
 
 class RunFolder:
@@ -155,7 +157,8 @@ def load_parameters(parameters: Mapping[str, Tensor], values: Mapping[str, np.nd
 def alone(folder: Path, wait: bool = True) -> Iterator[None]:
     """Hold the lock of a folder (where the system has such locks): no other process is alone in it. A process that dies lets go.
 
-    wait: until another one lets go; without it that is a UserError. So is a folder that cannot be made, or has no locks.
+    wait: until another one lets go, as jobs on several machines must; without it that is a UserError. So is a folder that cannot
+    be made; one on a file system without locks is a UserError for those who wait, and for the others as if they held it.
     """
     try:
         import fcntl
@@ -173,7 +176,8 @@ def alone(folder: Path, wait: bool = True) -> Iterator[None]:
         except BlockingIOError as error:
             raise UserError(f"{folder}: another process is at work on this run; let it end, or choose another --out") from error
         except OSError as error:
-            raise UserError(f"cannot lock {path}: {error.strerror}; free space, or choose a place that has locks") from error
+            if wait or error.errno not in NO_LOCKS:
+                raise UserError(f"cannot lock {path}: {error.strerror}; free space, or choose a place that has locks") from error
         yield
 
 

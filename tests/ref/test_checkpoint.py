@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib.util
 import os
 import shutil
@@ -17,7 +18,15 @@ from command import a3cs
 
 from a3cs_hw.files import UserError, atomic_write, write_bytes, write_npz
 from a3cs_ref.autodiff.tensor import Tensor
-from a3cs_ref.checkpoint import Interrupted, RunFolder, interruptible, load_checkpoint, load_parameters, save_checkpoint
+from a3cs_ref.checkpoint import (
+    Interrupted,
+    RunFolder,
+    alone,
+    interruptible,
+    load_checkpoint,
+    load_parameters,
+    save_checkpoint,
+)
 from a3cs_ref.paper.show import Show
 from a3cs_ref.progress import Progress, say
 from a3cs_ref.rl import loop
@@ -321,6 +330,20 @@ def test_one_command_at_a_time_works_on_a_run(finished, tmp_path):
     other.kill()
     other.communicate()
     assert a3cs("train", "--out", copy, "--resume").status == 0
+
+
+def test_run_on_a_file_system_without_locks(tmp_path, monkeypatch):
+    """A person cannot train there; or jobs of several machines, which need the lock, work without one."""
+    fcntl = pytest.importorskip("fcntl", reason="this system has no such locks")
+
+    def no_locks(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with alone(tmp_path, wait=False):
+        pass
+    with one_clear_line("cannot lock .*: No locks available"), alone(tmp_path):
+        pass
 
 
 @pytest.mark.skipif(not importlib.util.find_spec("fcntl"), reason="this system has no such locks")
