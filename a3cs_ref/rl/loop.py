@@ -57,7 +57,7 @@ def run(learner: Learner, folder: RunFolder, resume: bool, report: Report) -> bo
 
     `report` is called with every row that is logged. The folder must be new, or hold this run's checkpoint with `resume`.
     """
-    best, due = -np.inf, None
+    best, due, terms = -np.inf, None, []
     if folder.start(learner.kind, learner.config, resume):
         header, arrays = load_checkpoint(folder.checkpoint)
         if "player" not in header:
@@ -65,10 +65,10 @@ def run(learner: Learner, folder: RunFolder, resume: bool, report: Report) -> bo
         with intact(folder.checkpoint):
             check_same(learner.config, header["config"], folder.checkpoint)
             learner.restore(header, arrays, str(folder.checkpoint))
-            best, due = float(header["best"]), header["due"]
+            best, due, terms = float(header["best"]), header["due"], header["terms"]
     if resume:
         folder.forget_after(learner.player.steps - bool(due))
-    interval = _Interval(learner.player.steps)
+    interval = _Interval(learner.player.steps, terms)
     with interruptible() as interrupt:
         while (due or learner.player.steps < learner.config.steps) and not interrupt.requested:
             before = learner.player.steps
@@ -80,10 +80,10 @@ def run(learner: Learner, folder: RunFolder, resume: bool, report: Report) -> bo
             if due:
                 with contextlib.suppress(Interrupted):  # then the row stays due: its evaluation begins anew on resuming
                     best, due = _log(learner, folder, due, best, report, interrupt), None
-                interval = _Interval(learner.player.steps)
+                interval = _Interval(learner.player.steps, [])
             if _crossed(before, learner.player.steps, learner.config.checkpoint_every):
-                _save(learner, folder, best, due)
-        _save(learner, folder, best, due)
+                _save(learner, folder, {"best": best, "due": due, "terms": interval.terms})
+        _save(learner, folder, {"best": best, "due": due, "terms": interval.terms})
     return not due and learner.player.steps >= learner.config.steps
 
 
@@ -112,12 +112,16 @@ def _crossed(before: int, after: int, every: int) -> bool:
     return before // every != after // every
 
 
-def _save(learner: Learner, folder: RunFolder, best: float, due: Mapping[str, Any] | None) -> None:
-    """Write the checkpoint. due: the row of the log that lacks its evaluation, which was given up."""
+def _save(learner: Learner, folder: RunFolder, log: Mapping[str, Any]) -> None:
+    """Write the checkpoint.
+
+    log: "best", the highest score; "due", the row of the log that lacks its evaluation, which was given up, or None; "terms", of
+    the updates since the last row.
+    """
     weights = _finite(learner.weights(), learner, folder)
     header, arrays = learner.state()
-    about = {"config": to_dict(learner.config), "best": best, "due": due, "steps": learner.player.steps}
-    save_checkpoint(folder.checkpoint, {**learner.header(), **about, **header}, weights | arrays)
+    about = {"config": to_dict(learner.config), "steps": learner.player.steps}
+    save_checkpoint(folder.checkpoint, {**learner.header(), **about, **log, **header}, weights | arrays)
 
 
 def _keep_best(learner: Learner, folder: RunFolder, row: Mapping[str, Any], best: float) -> float:
@@ -132,9 +136,8 @@ def _keep_best(learner: Learner, folder: RunFolder, row: Mapping[str, Any], best
 class _Interval:
     """Averages between two rows of the log."""
 
-    def __init__(self, step: int):
-        self.began, self.step = time.perf_counter(), step
-        self.terms: list[dict[str, float]] = []
+    def __init__(self, step: int, terms: list[dict[str, float]]):
+        self.began, self.step, self.terms = time.perf_counter(), step, terms
 
     def add(self, terms: dict[str, float]) -> None:
         self.terms.append(terms)

@@ -308,6 +308,25 @@ def test_half_written_row_is_dropped(finished, tmp_path):
     assert [row["step"] for row in folder.rows()] == [20, 40]
 
 
+def test_row_of_a_run_that_was_killed_between_two_rows(tmp_path, monkeypatch):
+    """The averages of its next row leave out what came before the kill: the resumed run's log is another one."""
+    whole, killed, iterate = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "killed"), Trainer.iterate
+    run(whole.path, log_every=60)
+
+    def dying(self):
+        if self.player.steps == 40:
+            raise MemoryError
+        return iterate(self)
+
+    monkeypatch.setattr(Trainer, "iterate", dying)
+    with pytest.raises(MemoryError):
+        run(killed.path, log_every=60)
+    monkeypatch.setattr(Trainer, "iterate", iterate)
+    run(killed.path, resume=True, log_every=60)
+    rows = [row | {"steps_per_s": 0} for folder in (whole, killed) for row in folder.rows()]
+    assert len(rows) == 2 and rows[0] == rows[1]
+
+
 HOLDER = """
 import pathlib, sys
 from a3cs_ref.checkpoint import alone
@@ -524,7 +543,7 @@ def test_disk_full_at_a_checkpoint(small_disk):
     fill(small_disk)
     trainer = Trainer(config(steps=20))
     with one_clear_line("cannot write .*checkpoint.npz"):
-        loop._save(trainer, RunFolder(path), 0.0, None)
+        loop._save(trainer, RunFolder(path), {})
     assert (path / "checkpoint.npz").read_bytes() == before
     assert not list(path.glob(".*part"))
 
