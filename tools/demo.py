@@ -71,9 +71,12 @@ def require_made(folder: Path) -> None:
 
 
 def start_anew(folder: Path) -> None:
-    """Empty the folder, and mark it as made here."""
-    if (folder / MARK).exists():
-        shutil.rmtree(folder)
+    """Empty a folder of an earlier demo but for its mark, by which the next one knows what a kill leaves; or mark a new one."""
+    for entry in folder.iterdir() if folder.exists() else ():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        elif entry.name != MARK:
+            entry.unlink()
     write_bytes(folder / MARK, b"Made by tools/demo.py, which replaces this folder when it runs again.\n")
 
 

@@ -44,3 +44,18 @@ def test_the_demo_replaces_its_own_folders_alone(demo, capsys):
         assert end.value.code == 2 and err.count("\n") == 1 and "holds what no demo made" in err
     assert Path("mine/thesis").read_text() == Path("new-teacher/thesis").read_text() == "mine" and not Path("new").exists()
     assert Path("demo/made").exists() and Path("demo-teacher/made").exists()
+
+
+def test_what_a_kill_leaves_can_be_replaced(demo, monkeypatch):
+    """A demo that is killed while it clears away an earlier one leaves a folder that is refused ever after."""
+    demo("--out", "demo")
+    Path("demo/agent").mkdir()
+
+    def killed(_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("shutil.rmtree", killed)
+        demo("--out", "demo")
+    assert demo("--out", "demo") == 0
+    assert not Path("demo/agent").exists()
