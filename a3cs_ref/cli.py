@@ -10,6 +10,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from a3cs_hw import __version__
 from a3cs_hw.cli import Parser, add_board_argument, add_commands, guarded
@@ -20,6 +22,10 @@ from a3cs_ref.presets import PRESETS
 from a3cs_ref.quantize import QuantizeConfig
 from a3cs_ref.rl.a2c import TrainConfig
 from a3cs_ref.search.config import CoSearchConfig
+
+if TYPE_CHECKING:
+    from a3cs_hw.template import Bits
+    from a3cs_hw.units import Unit
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -38,7 +44,7 @@ def find_shipped(arguments: argparse.Namespace) -> None:
     arguments.load_workload = _load_workload
 
 
-def _load_workload(network: str):
+def _load_workload(network: str) -> tuple[list[Unit], Mapping[str, Bits]]:
     """Units and word sizes of a network, named as for `accelerate`."""
     from a3cs_ref.search.accelerate import units_of
 

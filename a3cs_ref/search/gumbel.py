@@ -38,7 +38,7 @@ def temperature(config: GumbelConfig, progress: float, paper_steps: float = 3e7)
 
 
 def probabilities(alpha: np.ndarray) -> np.ndarray:
-    """p = softmax(alpha), row by row: what a hard sample is drawn from; -inf gives 0. (L, 9) -> (L, 9)."""
+    """p = softmax(alpha), or of phi, row by row: what a hard sample is drawn from; -inf gives 0. (L, 9) -> (L, 9)."""
     return softmax(Tensor(alpha)).data
 
 

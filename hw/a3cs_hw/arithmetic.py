@@ -114,7 +114,7 @@ def exact_sums(part: IntegerUnit, x: np.ndarray, residual: np.ndarray | None = N
 
 
 def accumulators(part: IntegerUnit, x: np.ndarray, residual: np.ndarray | None = None) -> np.ndarray:
-    """What is written back: `exact_sums`, wrapped to the accumulator's bits."""
+    """What is written back, int64 (B, M, R, C): `exact_sums`, wrapped to the accumulator's bits. x, residual: as in `compute`."""
     return fixed.wrap(exact_sums(part, x, residual), part.formats.acc_bits)
 
 

@@ -1,4 +1,4 @@
-"""The golden suite's small ResNets: blocks whose sums meet every rounding and every overflow, a network for each pair of modes.
+"""The golden suite's small ResNets: blocks whose sums meet every rounding and every overflow, a network for each of eight pairs.
 
 Three blocks: one whose shortcut is its input, one with stride 2 whose shortcut is a projection, both with ReLU after the sum; and
 one without, as in inverted residuals, since after ReLU no word tells AP_SAT_SYM from AP_SAT. Weights are random words of four
