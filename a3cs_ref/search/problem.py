@@ -81,8 +81,9 @@ class Figures:
     """Figures of S designs with P chunks.
 
     value: what is minimised, (S,): exact cycles, int64, when it is the epoch or the latency; float64 otherwise.
-    chunk_cycles: int64 (S, P); epoch: their maximum, int64 (S,). smooth: log of the value, the epoch's maximum replaced by
-    a norm, (S,). excess: how far limits are broken, 0 if none, (S,). feasible: bool (S,). dsp: int64 (S,).
+    chunk_cycles: int64 (S, P); epoch: their maximum, int64 (S,). smooth: log of the value over the sum of the
+    objective's weights, the epoch's maximum replaced by a norm, (S,). excess: how far limits are broken, 0 if none, (S,).
+    feasible: bool (S,). dsp: int64 (S,).
     """
 
     value: np.ndarray
@@ -139,6 +140,7 @@ def figures(
         smooth += objective.latency * np.log(latency)
     if objective.energy:
         smooth += objective.energy * np.log(energy)
+    smooth /= sum(objective)  # fps=4 asks for what fps=1 does, and limits must weigh as much
     return Figures(objective.value(epoch, latency, energy), chunk_cycles, epoch, smooth, excess, feasible, dsp)
 
 

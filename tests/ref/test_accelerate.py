@@ -56,6 +56,13 @@ def test_a_search_minimises_its_objective(objective):
     assert values[0] < values[1]
 
 
+@pytest.mark.parametrize(("objective", "scaled"), [("fps", "fps=4"), ("edp", "latency=2,energy=2")])
+def test_weights_of_an_objective_count_by_their_ratios_alone(objective, scaled):
+    """Large weights outweigh the limits: the search dwells on designs that break them."""
+    one, many = (Request("vanilla", evaluations=500, objective=text).search(ZC706) for text in (objective, scaled))
+    assert one.design == many.design and [count for count, _ in one.history] == [count for count, _ in many.history]
+
+
 def test_energy_searches_the_register_files():
     """Register files cost no cycles: an objective with energy must move them, and one without must not."""
     request = Request("vanilla")
