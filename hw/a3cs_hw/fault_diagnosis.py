@@ -18,7 +18,7 @@ from a3cs_hw import fixed
 from a3cs_hw.compare import name_index
 from a3cs_hw.fault_buffers import output_boxes
 from a3cs_hw.fault_classes import FAULT_CLASSES, FaultClass
-from a3cs_hw.fault_evidence import Evidence, now, worst_part
+from a3cs_hw.fault_evidence import SUM, Evidence, now, worst_part
 from a3cs_hw.fault_suspects import Suspect
 
 WORK = 1 << 24  # multiply-accumulates and write-backs a suspect: of larger units fewer frames are looked at
@@ -39,7 +39,7 @@ class Diagnosis:
 
     explained: of `wrong` words, those that the suspect gives exactly; changed: right words that it would have made wrong.
     located: no suspect fits, kind and what tell where the wrong words lie. fitted: to the dump's own words. tried: suspects.
-    others: sentences that fit as well.
+    sums: the words are accumulators. others: sentences that fit as well.
     """
 
     kind: str
@@ -51,6 +51,7 @@ class Diagnosis:
     tried: int
     located: bool = False
     fitted: bool = False
+    sums: bool = False
     others: list[str] = field(default_factory=list)
 
     @property
@@ -66,7 +67,8 @@ class Diagnosis:
             return self.what
         also = "" if not self.changed else f", and would change {self.changed} that are right"
         fitted = " (fitted)" if self.fitted else ""
-        return f"{self.kind}: {self.what}{fitted}; gives {self.explained} of {self.wrong} wrong words{also}"
+        words = "accumulators" if self.sums else "words"
+        return f"{self.kind}: {self.what}{fitted}; gives {self.explained} of {self.wrong} wrong {words}{also}"
 
     def document(self) -> dict[str, Any]:
         """As JSON holds it."""
@@ -90,7 +92,7 @@ def diagnose(evidence: Evidence) -> Diagnosis:
     if best_rank < 0:
         located = _locate(evidence, zones, tried)
         best = best if best.kind and not located.kind else located
-    return replace(best, tried=tried)
+    return replace(best, tried=tried, sums=evidence.stage == SUM)
 
 
 def _judge(evidence: Evidence, fault: FaultClass, suspect: Suspect, zones: list[Zone]) -> tuple[Diagnosis | None, float]:
@@ -118,10 +120,9 @@ def _judge(evidence: Evidence, fault: FaultClass, suspect: Suspect, zones: list[
 
 def _suspects(evidence: Evidence, classes: Mapping[FaultClass, set[str] | None]) -> Iterator[tuple[FaultClass, Suspect]]:
     for fault, sentences in classes.items():
-        if fault.write_back or evidence.x is not None:
-            for suspect in fault.tried(evidence):
-                if sentences is None or suspect.what in sentences:
-                    yield fault, suspect
+        for suspect in fault.tried(evidence):
+            if sentences is None or suspect.what in sentences:
+                yield fault, suspect
 
 
 def _promising(evidence: Evidence) -> tuple[dict[FaultClass, set[str] | None], int]:
@@ -129,12 +130,13 @@ def _promising(evidence: Evidence) -> tuple[dict[FaultClass, set[str] | None], i
 
     Of a large unit the suspects of local classes are tried on its worst part first.
     """
+    classes = [fault for fault in FAULT_CLASSES if fault.possible(evidence)]
     if evidence.x is None or _work(evidence) * len(evidence.expected) < SMALL:
-        return dict.fromkeys(FAULT_CLASSES), 0
+        return dict.fromkeys(classes), 0
     part, tried = worst_part(evidence), 0
     zones = _telling_zones(part)
     kept: dict[FaultClass, set[str] | None] = {}
-    for fault in FAULT_CLASSES:
+    for fault in classes:
         if not fault.local:
             kept[fault] = None
             continue

@@ -21,6 +21,7 @@ from a3cs_hw.network import IntegerUnit, UnitFormats
 from a3cs_hw.schedule import Walk
 from a3cs_hw.units import Unit
 
+SUM, WORD = "sum", "word"  # stages of a unit: before its accumulators, and after them
 SCREENED_CHANNELS = 16  # of a large depthwise unit, from a multiple of it on: the beats of a bus stay whole
 EXACT = 1 << 53  # sums below it are exact in float64
 
@@ -62,6 +63,8 @@ class Evidence:
     part: for a write-back by itself a stand-in with the right shift and formats. products: sums x*w (B, M, R, C), int64.
     x: (B, N, H, W), None for a write-back. walk: the unit on its chunk, where a design is known. source: channels, rows and
     columns of the map that an fc reads flattened. others: outputs of the group's units by name, (B, ...).
+    stage: where accumulators say that it went wrong; "" where there are none. At SUM, expected and got are the accumulators, and
+    part writes them as they are; at WORD they are right.
     """
 
     part: IntegerUnit
@@ -73,6 +76,7 @@ class Evidence:
     walk: Walk | None = None
     source: tuple[int, int, int] | None = None
     others: Mapping[str, np.ndarray] = field(default_factory=dict)
+    stage: str = ""
 
     @property
     def unit(self) -> Unit:
@@ -206,6 +210,13 @@ def unit_evidence(
     added = None if residual is None else residual.astype(np.int64)
     products = convolve(unit, windows(part, maps, right_reading(unit)), part.weights)
     return Evidence(part, maps, added, expected.astype(np.int64), got.astype(np.int64), products, **more)
+
+
+def sum_evidence(e: Evidence, expected: np.ndarray, got: np.ndarray) -> Evidence:
+    """The evidence of a unit's accumulators (B, M, R, C): no write-back hides bits of them."""
+    formats = replace(e.part.formats, y=Format(e.part.formats.acc_bits, e.part.x.frac + e.part.w.frac))
+    part = replace(e.part, unit=replace(e.unit, relu=False), formats=replace(formats, rounding="AP_TRN", overflow="AP_WRAP"))
+    return replace(e, part=part, expected=expected.astype(np.int64), got=got.astype(np.int64), stage=SUM)
 
 
 def write_back_evidence(vector: RequantizeVector, acc: np.ndarray, expected: np.ndarray, got: np.ndarray) -> Evidence:

@@ -58,6 +58,7 @@ def stuck_bits(e: Evidence) -> Suspects:
     """One bit of every output word is stuck at 0 or at 1."""
     y = e.part.y
     for bit in range(y.bits):
-        for level, words in ((0, e.expected & ~(1 << bit)), (1, e.expected | 1 << bit)):
+        line = np.int64(1) << np.int64(bit)  # bit 63 is no positive number
+        for level, words in ((0, e.expected & ~line), (1, e.expected | line)):
             what = f"bit {bit} of every output word is stuck at {level}"
             yield Suspect(what, fixed.wrap(words, y.bits, y.signed), whole=True)

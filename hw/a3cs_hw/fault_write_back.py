@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from a3cs_hw import fixed
-from a3cs_hw.fault_evidence import Evidence
+from a3cs_hw.fault_evidence import SUM, Evidence
 from a3cs_hw.fault_suspects import Suspect, Suspects, aligned_residual, limit, with_relu
 from a3cs_hw.fixed import OVERFLOWS, ROUNDINGS
 
@@ -88,7 +88,7 @@ def accumulator_width(e: Evidence) -> Suspects:
         words = e.write(np.clip(e.exact, -top, top - 1))
         yield Suspect(f"accumulator saturates at {width} bits, {bits} are specified", words)
     y = e.part.y
-    if y.signed:
+    if y.signed and e.stage != SUM:
         narrow = e.write(y=replace(y, bits=y.bits - 1), relu=False)
         yield Suspect("y has one bit less", with_relu(e, narrow))
         yield Suspect("y has one bit less, and no sign in the one above", with_relu(e, narrow & y.max))

@@ -54,8 +54,8 @@ class Format:
 
     @property
     def dtype(self) -> np.dtype:
-        """The NumPy type that stores a word: the narrowest of 1, 2 or 4 bytes, little-endian."""
-        size = 1 if self.bits <= 8 else 2 if self.bits <= 16 else 4
+        """The NumPy type that stores a word: the narrowest of 1, 2, 4 or (accumulators alone) 8 bytes, little-endian."""
+        size = 1 if self.bits <= 8 else 2 if self.bits <= 16 else 4 if self.bits <= 32 else 8
         return np.dtype(f"<{'i' if self.signed else 'u'}{size}")
 
     def validate(self, where: str) -> None:

@@ -51,6 +51,11 @@ class Folder:
         _, shape = vector.contents()[vector.y]
         return np.frombuffer(read_bytes(manifest.locate(self.root, line.acc)), BIAS).reshape(shape)
 
+    def sums(self, vector: UnitVector) -> np.ndarray:
+        """`accumulators`; where the folder does not say, what the unit computes."""
+        stored = self.accumulators(vector)
+        return arithmetic.accumulators(*self.inputs(vector)) if stored is None else stored
+
     def expected(self, vector: Vector) -> np.ndarray:
         """The words that a vector's unit must write; where only their hash is stored they are computed."""
         if isinstance(vector, UnitVector) and not self.manifest.files[vector.y].stored:

@@ -116,6 +116,7 @@ def _add_export(commands: Any) -> None:
         help="the test benches end with another exit status than 0 when a word is wrong, and say where",
     )  # fmt: skip
     _add_order(parser, "x, r and y of units")
+    parser.add_argument("--accumulators", action="store_true", help="also what units write back, before rounding: y/UNIT.acc")
     parser.add_argument("--out", required=True, metavar="DIR", help="the folder to write")
     parser.set_defaults(run=run_export)
 
@@ -239,7 +240,7 @@ def run_export(args: argparse.Namespace) -> int:
     """`golden export`."""
     from a3cs_hw.golden_export import export
 
-    written = export(args.golden, args.name, args.format, args.out, args.order)
+    written = export(args.golden, args.name, args.format, args.out, args.order, args.accumulators)
     document = {"path": str(args.out), "files": [str(path.relative_to(args.out)) for path in written]}
     shown = ", ".join(document["files"][-SHOWN:])
     _print(args, document, f"{args.out}: {len(written)} files{', among them' if len(written) > SHOWN else ''} {shown}")
@@ -261,11 +262,7 @@ def _describe(report: DiffReport) -> str:
         if report.place and report.earliest:
             lines.append(f"  place    {report.place.describe()}")
             lines.append(f"  earliest {report.earliest.describe(report.place)}")
-        if report.fault:
-            lines.append(f"  fault    {report.fault.describe()}")
-            lines += [f"  or       {other}" for other in report.fault.others]
-            if report.kinds:
-                lines.append("  kinds    " + ", ".join(f"{kind} {votes:g}" for kind, votes in report.kinds.items()))
+        lines += _describe_fault(report)
         if report.blind:
             lines.append(f"  unseen   the fault may lie before: {', '.join(report.blind[:SHOWN])} not in the dump")
         others = list(report.differences)[1:]
@@ -276,12 +273,22 @@ def _describe(report: DiffReport) -> str:
         wrong = [f"{unit}, {found.describe()}" for unit, found in report.accumulators.items() if found]
         first = f"; first: {wrong[0]}" if wrong else ""
         lines.append(f"accumulators: {len(report.accumulators)} units compared, {len(wrong)} differ{first}")
+        lines += [] if report.first else _describe_fault(report)
     if report.missing:
         more = f" and {len(report.missing) - SHOWN} more" if len(report.missing) > SHOWN else ""
         begin = f"incomplete, {len(report.missing)} of {total} units are " if report.incomplete else ""
         end = "; --partial compares the others alone" if report.incomplete else ""
         lines.append(f"{begin}not in the dump: {', '.join(report.missing[:SHOWN])}{more}{end}")
     return "\n".join(lines)
+
+
+def _describe_fault(report: DiffReport) -> list[str]:
+    if report.fault is None:
+        return []
+    lines = [f"  fault    {report.fault.describe()}", *(f"  or       {other}" for other in report.fault.others)]
+    if report.kinds:
+        lines.append("  kinds    " + ", ".join(f"{kind} {votes:g}" for kind, votes in report.kinds.items()))
+    return lines
 
 
 def _describe_sums(found: Difference | None) -> str:

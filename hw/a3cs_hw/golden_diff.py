@@ -6,12 +6,13 @@ and cycle are named too (golden_place.py); the kind of fault is found by trying 
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,17 +20,16 @@ from a3cs_hw import fault_diagnosis, golden_place
 from a3cs_hw.bit_flips import BitFlips, bit_flips
 from a3cs_hw.compare import Difference, difference
 from a3cs_hw.fault_diagnosis import Diagnosis
-from a3cs_hw.fault_evidence import Evidence, unit_evidence, write_back_evidence
+from a3cs_hw.fault_evidence import WORD, Evidence, sum_evidence, unit_evidence, write_back_evidence
 from a3cs_hw.files import UserError
 from a3cs_hw.golden_check import BadFile, Folder, open_folder
-from a3cs_hw.golden_dump import dump_files, read_words
+from a3cs_hw.golden_dump import ACC, dump_files, read_words
 from a3cs_hw.golden_place import Place, Stored
 from a3cs_hw.golden_write import Progress, quiet
 from a3cs_hw.manifest import RequantizeVector, UnitVector, Vector, split_name
 from a3cs_hw.template import Design
 from a3cs_hw.word_order import GOLDEN
 
-ACC = ".acc"  # UNIT.acc.bin holds a unit's accumulators
 EXAMINED = 10  # of units by themselves that differ, how many are examined
 UNSURE = 0.3  # what a unit counts whose fault does not explain every wrong word
 
@@ -42,7 +42,8 @@ class DiffReport:
     wrong word in memory order) and earliest (the wrong word of that frame that is stored first), fault, and blind: the units
     before it in whose outputs the fault may lie, since they are not in the dump. kinds: of units that stand by themselves several
     are examined, and so many of them look like each kind of fault, the commonest first (a fault that explains every wrong word
-    counts for more). accumulators: of the units whose accumulators the dump holds, how they differ, None where they are right.
+    counts for more). accumulators: of the units whose accumulators the dump holds, how they differ, None where they are right;
+    where no output differs, fault is that of the first unit whose accumulators do.
     """
 
     group: str = ""
@@ -80,6 +81,11 @@ class DiffReport:
         """The first unit that differs, and how."""
         return next(iter(self.differences.items()), None)
 
+    @property
+    def first_sums(self) -> tuple[str, Difference]:
+        """The first unit whose accumulators differ, and how. There must be one."""
+        return next((unit, found) for unit, found in self.accumulators.items() if found)
+
     def document(self) -> dict[str, Any]:
         """The report as JSON holds it."""
         document: dict[str, Any] = {
@@ -93,6 +99,8 @@ class DiffReport:
             "first": None,
             "bad_file": self.bad_file.path if self.bad_file else None,
         }
+        if self.fault and not self.first:
+            document["accumulators"][self.first_sums[0]]["fault"] = self.fault.document()
         if self.first:
             unit, found = self.first
             document["first"] = {
@@ -131,8 +139,8 @@ def diff(
 ) -> DiffReport:
     """Compare a dump (a file, or a folder of one file a unit) with the vectors of one group of a golden folder.
 
-    UNIT.acc.bin (.npy, .hex, .dat) may hold a unit's accumulators, where the golden folder has them: they tell a wrong sum from a
-    wrong write-back.
+    UNIT.acc.bin (.npy, .hex, .dat) may hold a unit's accumulators: they tell a wrong sum from a wrong write-back. They are
+    compared with those of the golden folder, or with what its unit computes where it has none.
 
     group: needed when the unit names alone do not tell it. unit: whose output a single file holds, by default its name.
     design: the accelerator that made the dump; with it tile, chunk and cycle are named, and faults of tiles are tried.
@@ -147,16 +155,21 @@ def diff(
     vectors = {split_name(v.name)[1]: v for v in folder.manifest.vectors if split_name(v.name)[0] == group}
     if not vectors:
         raise UserError(f"{golden} has no group {group!r}; it has {', '.join(folder.manifest.groups())}")
-    summed = [name for name, vector in vectors.items() if vector.name in folder.manifest.accumulators]
+    summed = [name for name, vector in vectors.items() if isinstance(vector, UnitVector)]
     sums = {name: files.pop(f"{name}{ACC}") for name in summed if f"{name}{ACC}" in files}
     strangers = [name for name in files if name not in vectors]
     if strangers:
         raise UserError(f"{files[strangers[0]]}: group {group!r} has no unit {strangers[0]!r}; it has {', '.join(vectors)}")
     report = _compare(folder, DiffReport(group, partial=partial), vectors, files, progress, order)
-    report.accumulators = {name: _compare_accumulators(folder, vectors[name], path, order) for name, path in sums.items()}
+    accumulators = {name: _read_accumulators(folder, vectors[name], path, order) for name, path in sums.items()}
+    report.accumulators = {name: found.difference for name, found in accumulators.items()}
     if report.first:
-        _examine(report, folder, vectors, design)
-        _examine_others(report, folder, vectors, files, design, order)
+        _examine(report, folder, vectors, design, accumulators)
+        _examine_others(report, folder, vectors, files, design, order, accumulators)
+    elif any(report.accumulators.values()):
+        name = report.first_sums[0]
+        words = folder.expected(vectors[name])
+        report.fault = _diagnose(words, words, folder, vectors, name, design, accumulators)
     return report
 
 
@@ -180,25 +193,35 @@ def _compare(
     return report
 
 
-def _compare_accumulators(folder: Folder, vector: Vector, path: Path, order: str) -> Difference | None:
-    expected = folder.accumulators(vector)
-    assert isinstance(vector, UnitVector) and expected is not None
-    return difference(expected, read_words(path, expected, vector.acc_format, order), vector.acc_format)
+class Sums(NamedTuple):
+    """A unit's accumulators, the right ones and those of the dump, (B, M, R, C), and how they differ."""
+
+    expected: np.ndarray
+    got: np.ndarray
+    difference: Difference | None
 
 
-def _examine(report: DiffReport, folder: Folder, vectors: Mapping[str, Vector], design: Design | None) -> None:
+def _read_accumulators(folder: Folder, vector: Vector, path: Path, order: str) -> Sums:
+    assert isinstance(vector, UnitVector)
+    expected = folder.sums(vector)
+    got = read_words(path, expected, vector.acc_format, order)
+    return Sums(expected, got, difference(expected, got, vector.acc_format))
+
+
+def _examine(
+    report: DiffReport, folder: Folder, vectors: Mapping[str, Vector], design: Design | None, accumulators: Mapping[str, Sums]
+) -> None:
     """Add the place and the kind of fault of the first unit that differs."""
     assert report.first and report.expected is not None and report.got is not None
     name, found = report.first
-    vector, names = vectors[name], list(vectors)
+    vector, earlier = vectors[name], _earlier(vectors, name)
     report.flips = bit_flips(report.expected, report.got, vector.y_format)
-    earlier = [v for v in (vectors[before] for before in names[: names.index(name)]) if isinstance(v, UnitVector)]
     if isinstance(vector, UnitVector):
         if design:
             report.place = golden_place.place(found.index, vector, earlier, design)
             report.earliest = golden_place.earliest(report.expected != report.got, vector, earlier, design)
         report.blind = _blind(vector, earlier, report.compared)
-    report.fault = fault_diagnosis.diagnose(_evidence(report.expected, report.got, folder, vector, earlier, design))
+    report.fault = _diagnose(report.expected, report.got, folder, vectors, name, design, accumulators)
 
 
 def _examine_others(
@@ -208,6 +231,7 @@ def _examine_others(
     files: Mapping[str, Path],
     design: Design | None,
     order: str,
+    accumulators: Mapping[str, Sums],
 ) -> None:
     """Where vectors stand by themselves, the kinds of fault that several of those that differ look like.
 
@@ -222,13 +246,36 @@ def _examine_others(
         names = [names[len(names) * place // EXAMINED] for place in range(EXAMINED)]
     votes: dict[str, float] = defaultdict(float)
     for name in names:
-        vector = vectors[name]
-        expected = folder.expected(vector)
-        got = read_words(files[name], expected, vector.y_format, order)
-        fault = fault_diagnosis.diagnose(_evidence(expected, got, folder, vector, [], design))
+        expected = folder.expected(vectors[name])
+        got = read_words(files[name], expected, vectors[name].y_format, order)
+        fault = _diagnose(expected, got, folder, {name: vectors[name]}, name, design, accumulators)
         votes[fault.kind] += 1.0 if fault.exact else UNSURE
     votes.pop("", None)
     report.kinds = {kind: round(votes[kind], 1) for kind in sorted(votes, key=lambda kind: (-votes[kind], kind != report.kind))}
+
+
+def _diagnose(
+    expected: np.ndarray,
+    got: np.ndarray,
+    folder: Folder,
+    vectors: Mapping[str, Vector],
+    name: str,
+    design: Design | None,
+    accumulators: Mapping[str, Sums],
+) -> Diagnosis:
+    """What kind of fault a unit's words look like, or its accumulators where those differ already."""
+    evidence = _evidence(expected, got, folder, vectors[name], _earlier(vectors, name), design)
+    sums = accumulators.get(name)
+    if sums:
+        wrong = sums.difference is not None
+        evidence = sum_evidence(evidence, sums.expected, sums.got) if wrong else replace(evidence, stage=WORD)
+    return fault_diagnosis.diagnose(evidence)
+
+
+def _earlier(vectors: Mapping[str, Vector], name: str) -> list[UnitVector]:
+    """The units before one, in execution order."""
+    before = itertools.takewhile(lambda other: other != name, vectors)
+    return [vector for vector in map(vectors.__getitem__, before) if isinstance(vector, UnitVector)]
 
 
 def _evidence(
@@ -261,7 +308,7 @@ def _find_group(folder: Folder, files: Mapping[str, Path]) -> str:
     for vector in folder.manifest.vectors:
         group, name = split_name(vector.name)
         names.setdefault(group, set()).add(name)
-        if vector.name in folder.manifest.accumulators:
+        if isinstance(vector, UnitVector):
             names[group].add(f"{name}{ACC}")
     fitting = [group for group, units in names.items() if set(files) <= units]
     if len(fitting) == 1:

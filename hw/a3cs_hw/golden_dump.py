@@ -22,6 +22,7 @@ from a3cs_hw.fixed import Format
 from a3cs_hw.word_order import GOLDEN, from_order, in_order
 
 SUFFIXES = (".bin", ".npy", ".hex", ".dat")
+ACC = ".acc"  # UNIT.acc.bin holds a unit's accumulators
 MAX_DIGITS = 16  # of a hexadecimal word; decimal words have at most 20 characters
 _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 

@@ -93,6 +93,13 @@ class Machine:
         shape = (len(self.x), unit.M, unit.R, unit.C)
         return np.array([self.output(*self.place(*map(int, index))) for index in np.ndindex(shape)], np.int64).reshape(shape)
 
+    def sums(self):
+        """The accumulators before the write-back, (B, M, R, C) int64."""
+        unit = self.unit
+        shape = (len(self.x), unit.M, unit.R, unit.C)
+        sums = [self.accumulator(self.exact(*map(int, index))) for index in np.ndindex(shape)]
+        return np.array(sums, np.int64).reshape(shape)
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -110,11 +117,13 @@ class Fault:
     said: str = ""
     order: str = ""
 
+    def machine(self, part, x, residual, tile=None):
+        lists = None if residual is None else residual.tolist()
+        return type("Faulty", (Machine,), self.methods)(part, x.tolist(), lists, tile)
+
     def run(self, part, x, residual, tile=None):
         """What the faulty unit writes, in y's type."""
-        lists = None if residual is None else residual.tolist()
-        machine = type("Faulty", (Machine,), self.methods)(part, x.tolist(), lists, tile)
-        return machine.run().astype(part.y.dtype)
+        return self.machine(part, x, residual, tile).run().astype(part.y.dtype)
 
 
 def fault(what, kinds, name, reads="", said="", order="", **methods):

@@ -804,13 +804,14 @@ def test_diff_of_accumulators(tmp_path, suffix, capsys):
     status, report, text = dump(spoilt, words)  # a sum may be wrong where rounding hides it
     assert status == 1 and not report["passed"] and report["first"] is None
     assert f"accumulators: 1 units compared, 1 differ; first: {unit}, 1 of 1680 words" in text
+    assert report["accumulators"][unit]["fault"]["what"] in text and "  fault    no single fault" in text
 
 
-def test_accumulators_of_a_unit_that_has_none(tmp_path):
-    """A file that nothing is compared with would pass."""
-    (tmp_path / "stem.acc.bin").write_bytes(b"")
-    with pytest.raises(UserError, match="no unit 'stem.acc'"):
-        golden.diff(tmp_path / "stem.acc.bin", GOLDEN, "tiny16")
+def test_accumulators_of_a_write_back_by_itself(tmp_path):
+    """They are what it reads: a file that nothing is compared with would pass."""
+    (tmp_path / "narrow.s5.AP_RND.AP_SAT.acc.bin").write_bytes(b"")
+    with pytest.raises(UserError, match="no unit 'narrow.s5.AP_RND.AP_SAT.acc'"):
+        golden.diff(tmp_path / "narrow.s5.AP_RND.AP_SAT.acc.bin", GOLDEN, "requantize")
 
 
 BAD_DUMPS = {

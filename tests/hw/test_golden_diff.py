@@ -13,6 +13,7 @@ from a3cs_hw import arithmetic, fault_diagnosis, golden, golden_place
 from a3cs_hw.bit_flips import bit_flips
 from a3cs_hw.cli import main
 from a3cs_hw.fault_classes import FAULT_CLASSES
+from a3cs_hw.fault_evidence import sum_evidence, unit_evidence
 from a3cs_hw.files import UserError
 from a3cs_hw.fixed import Format
 from a3cs_hw.golden_check import open_folder
@@ -123,6 +124,41 @@ def test_what_is_said_of_faults_with_one_explanation(table):
 def test_every_class_names_one_of_its_own(table):
     """A class of the table would never be reported: its suspects are wrong, or another class always comes before."""
     assert {fault.name for fault in FAULT_CLASSES} <= {row.report.fault.name for row in table if row.right}
+
+
+@pytest.mark.parametrize("what", ["residual twice", "w zero-extended", "ReLU missing", "output transposed"])
+def test_accumulators_narrow_the_search(folder, tmp_path, what):
+    """A fault is looked for on the wrong side of the write-back, or in words of which saturation hides most."""
+    fault = next(fault for fault in FAULTS if fault.what == what)
+    group, name = split_name(fault.name)
+    vectors = vectors_of(folder, group)
+    for vector in vectors.values():
+        folder.expected(vector)  # computes the maps of which only hashes are stored
+    inputs = folder.inputs(vectors[name])
+    write_dump(folder, fault.name, fault.run(*inputs), tmp_path / "dump")
+    alone = golden.diff(tmp_path / "dump", GOLDEN, group).fault
+    sums = fault.machine(*inputs).sums()
+    np.save(tmp_path / "dump" / f"{name}.acc.npy", sums)
+    report = golden.diff(tmp_path / "dump", GOLDEN, group)
+    wrong = int(np.count_nonzero(sums != folder.sums(vectors[name])))
+    assert (report.accumulators[name].count if report.accumulators[name] else 0) == wrong
+    assert report.fault.kind in fault.kinds and report.fault.exact and report.fault.tried < alone.tried
+    assert (report.fault.sums, report.fault.wrong) == (bool(wrong), wrong or report.first[1].count)
+    assert f"of {report.fault.wrong} wrong {'accumulators' if wrong else 'words'}" in report.fault.describe()
+
+
+@pytest.mark.parametrize("bits", [33, 63, 64])
+def test_every_fault_of_accumulators_of_any_width(folder, bits):
+    """A suspect counts in fewer bits than an accumulator has, and a report ends in a traceback."""
+    vector = vectors_of(folder, "tiny16")["cell01.output"]
+    part, x, residual = folder.inputs(vector)
+    part = replace(part, formats=replace(part.formats, acc_bits=bits))
+    right = arithmetic.accumulators(part, x, residual)
+    wrong = right.copy()
+    wrong[0, 0, 0] = -(1 << bits - 1), *[(1 << bits - 1) - 1] * (right.shape[3] - 1)
+    evidence = unit_evidence(part, x, residual, arithmetic.compute(part, x, residual)[0], folder.expected(vector))
+    fault = fault_diagnosis.diagnose(sum_evidence(evidence, right, wrong))
+    assert fault.sums and fault.wrong == right.shape[3] and not fault.exact and fault.tried > 100
 
 
 def test_large_units_are_diagnosed_alike(table, folder, monkeypatch):

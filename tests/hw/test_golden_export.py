@@ -12,7 +12,7 @@ import pytest
 from a3cs_hw import files, golden
 from a3cs_hw.cli import main
 from a3cs_hw.golden_check import open_folder
-from a3cs_hw.golden_export import FORMS, dat_text, export
+from a3cs_hw.golden_export import FORMS, Wanted, dat_text, export
 from a3cs_hw.manifest import split_name
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -105,6 +105,30 @@ def test_a_verilog_bench_of_channels_last(tmp_path, capsys):
     assert "in the order frame, y, x, c." in text and "frame %0d, y %0d, x %0d, c %0d: expected" in text
 
 
+@pytest.mark.parametrize("order", ["chw", "hwc"])
+@pytest.mark.parametrize("form", ["hex", "dat"])
+def test_accumulators_there_and_back(tmp_path, form, order):
+    """A unit's accumulators are left out, cut to fewer bits, in another order than is said, or not what `diff` reads."""
+    export(GOLDEN, "tiny16", form, tmp_path, order, accumulators=True)
+    report = golden.diff(tmp_path / "y", GOLDEN, "tiny16", order=order)
+    assert report.passed and list(report.accumulators) == report.compared and len(report.compared) == 12
+    lines = (tmp_path / "vectors.txt").read_text().splitlines()
+    assert [f"accumulators tiny16/{unit} acc=y/{unit}.acc.{form}" for unit in report.compared] == [
+        line for line in lines if line.startswith("accumulators")
+    ]
+
+
+def test_accumulators_in_arrays(tmp_path, folder):
+    """The .npz or the C header lacks them, or they are none that the unit writes back."""
+    [path] = export(GOLDEN, "units/residual_wraps", "npz", tmp_path, accumulators=True)
+    _, arrays = files.read_npz(path, "a3cs-golden-npz", 1)
+    assert np.array_equal(arrays["residual_wraps.acc"], folder.accumulators(vector_of(folder, "units/residual_wraps")))
+    [path] = export(GOLDEN, "units/residual_wraps", "c", tmp_path, accumulators=True)
+    text = path.read_text()
+    assert "#define RESIDUAL_WRAPS_ACC_WORDS y_residual_wraps_acc\n" in text
+    assert f"static const int64_t y_residual_wraps_acc[{arrays['residual_wraps.acc'].size}] = {{\n" in text
+
+
 def test_one_vector_alone(tmp_path):
     """Files of other vectors come along, or a role is left out."""
     written = export(GOLDEN, "tiny16/cell01.output", "hex", tmp_path)
@@ -185,7 +209,7 @@ def test_words_beyond_32_bits_are_written_as_64_bit_literals(folder):
     """A compiler with an int of 32 bits would warn of a word, or take it for another type."""
     vector = vector_of(folder, "requantize/acc32.s8.AP_RND.AP_SAT")
     folder.expected(vector)
-    [(_, text)] = FORMS["c"](folder, [vector], vector.name, "chw")
+    [(_, text)] = FORMS["c"](folder, [vector], Wanted(vector.name, "chw", accumulators=False))
     # Of 32-bit accumulators only the smallest needs a suffix: C reads -2147483648 as minus 2147483648, which is no 32-bit int.
     assert folder.array(vector, vector.acc).min() == -(2**31)
     assert set(re.findall(r"INT64_C\([^)]*\)", text.decode())) == {"INT64_C(-2147483648)"}
@@ -521,6 +545,9 @@ def test_command(tmp_path, capsys):
 
 BAD = {
     "an unknown vector": (("tiny16/root",), "has no vector or group 'tiny16/root'"),
+    "accumulators of a bench": (
+        ("tiny16", "--format", "cpp-testbench", "--accumulators"), "cpp-testbench compares what a unit writes, not its acc",
+    ),
     "a bench of no network": (("units", "--format", "cpp-testbench"), "units is no network but "),
 }
 
