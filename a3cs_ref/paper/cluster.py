@@ -49,6 +49,10 @@ def run_there(jobs: Sequence[Job], out: Path, address: str, show: Show) -> Ended
             while command.pending and not interrupt.requested:
                 time.sleep(POLL)
                 command.look()
+        except UserError:
+            for line in command.failures:  # nobody else will say them
+                say(line)
+            raise
         finally:
             command.wind_down()
     return Ended(bool(command.pending), tuple(command.failures), command.left)

@@ -192,6 +192,26 @@ def test_a_job_fails(workers, tmp_path):
     assert found(tmp_path, TEACHER) is not None
 
 
+def test_the_scheduler_is_lost_after_a_job_failed(tmp_path, capsys):
+    """The person would not learn why the job failed; or what ran would be lost, or go on."""
+    distributed = pytest.importorskip("distributed", reason="jobs on a cluster need Dask: pip install 'a3cs-ref[cluster]'")
+    bad = Job("train", dict(TEACHER.config) | {"net": "resnet15"}, "the bad one")
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as lost:
+
+        def close():
+            wait_until(lambda: saved(tmp_path, ENDLESS))
+            lost.close()
+
+        closing = threading.Thread(target=close)
+        closing.start()
+        with pytest.raises(UserError, match="the scheduler was lost; start it and its workers, then run the command again"):
+            handed_over([bad, ENDLESS], tmp_path, lost)
+        closing.join()
+    said = capsys.readouterr().err
+    assert said.index("failed   the bad one") < said.index("job the bad one failed: ") and "resnet15" in said
+    assert wait_until(lambda: at_rest(tmp_path, ENDLESS)) and saved(tmp_path, ENDLESS)
+
+
 @pytest.mark.parametrize("listens", [False, True], ids=["nobody there", "nobody answers"])
 def test_no_scheduler(listens, tmp_path, monkeypatch):
     """A wrong address would hang, or end in a traceback."""
