@@ -21,6 +21,7 @@ import numpy as np
 from a3cs_hw.files import UserError, read_bytes, read_json, read_npz, write_bytes, write_json, write_npz
 from a3cs_ref.autodiff.tensor import Tensor
 from a3cs_ref.config import difference, from_dict, to_dict
+from a3cs_ref.nn.layers import Layered
 
 CHECKPOINT = ("a3cs-checkpoint", 1)
 RUN = ("a3cs-run", 1)
@@ -143,14 +144,26 @@ def not_finite(values: Mapping[str, Any]) -> str:
 
 def load_parameters(parameters: Mapping[str, Tensor], values: Mapping[str, np.ndarray], where: str) -> None:
     """Copy stored values into parameters; UserError unless names and shapes are the same and every number is finite."""
-    common = sorted(set(parameters) & set(values))
-    odd = sorted(set(parameters) ^ set(values)) + [name for name in common if parameters[name].shape != values[name].shape]
+    _check_fits({name: parameter.data for name, parameter in parameters.items()}, values, where)
+    for name, parameter in parameters.items():
+        parameter.data[...] = values[name]
+
+
+def load_weights(network: Layered, arrays: Mapping[str, np.ndarray], where: str) -> None:
+    """Copy a checkpoint's theta and running statistics into a network; UserError as of `load_parameters`, of both."""
+    statistics = group(arrays, "statistics")
+    _check_fits(network.statistics(), statistics, where)
+    load_parameters(network.parameters(), group(arrays, "theta"), where)
+    network.set_statistics(statistics)
+
+
+def _check_fits(mine: Mapping[str, np.ndarray], values: Mapping[str, np.ndarray], where: str) -> None:
+    common = sorted(set(mine) & set(values))
+    odd = sorted(set(mine) ^ set(values)) + [name for name in common if mine[name].shape != values[name].shape]
     if odd:
         raise UserError(f"{where}: holds another network ({odd[0]!r} does not fit); give the checkpoint of this one")
     if name := not_finite(values):
         raise UserError(f"{where}: {name!r} holds numbers that are not finite (a run that diverged); give another checkpoint")
-    for name, parameter in parameters.items():
-        parameter.data[...] = values[name]
 
 
 @contextlib.contextmanager

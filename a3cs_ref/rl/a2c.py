@@ -10,7 +10,7 @@ import numpy as np
 
 from a3cs_hw.files import UserError, sha256
 from a3cs_ref.autodiff.ops import log_softmax
-from a3cs_ref.checkpoint import group, intact, load_checkpoint, load_parameters, prefixed
+from a3cs_ref.checkpoint import group, intact, load_checkpoint, load_weights, prefixed
 from a3cs_ref.config import option, topic
 from a3cs_ref.nn.actor_critic import ActorCritic
 from a3cs_ref.nn.build import build_network, parse_net
@@ -99,8 +99,7 @@ class Trainer:
             path = find(config.init)
             _, arrays = load_checkpoint(path)
             with intact(path):
-                load_parameters(self.agent.parameters(), group(arrays, "theta"), str(path))
-                self.agent.set_statistics(group(arrays, "statistics"))
+                load_weights(self.agent, arrays, str(path))
         self.optimizer = RMSProp(self.agent.parameters(), config.optim)
 
     def prepare(self) -> Iterator[float]:
@@ -149,7 +148,6 @@ class Trainer:
     def restore(self, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], where: str) -> None:
         """Go on from a checkpoint."""
         check_teacher(header, self.teacher, self.config.teacher, where)
-        load_parameters(self.agent.parameters(), group(arrays, "theta"), where)
-        self.agent.set_statistics(group(arrays, "statistics"))
+        load_weights(self.agent, arrays, where)
         self.optimizer.load(group(arrays, "rmsprop"))
         self.player.restore(header["player"], group(arrays, "player"))

@@ -13,7 +13,7 @@ import numpy as np
 
 from a3cs_hw import arithmetic, network
 from a3cs_hw.files import UserError, read_npz
-from a3cs_ref.checkpoint import CHECKPOINT, group, intact, load_checkpoint, load_parameters
+from a3cs_ref.checkpoint import CHECKPOINT, intact, load_checkpoint, load_weights
 from a3cs_ref.nn.actor_critic import ActorCritic
 from a3cs_ref.nn.build import build_network
 from a3cs_ref.nn.cells import CELLS, OPERATORS
@@ -86,8 +86,7 @@ def agent_from(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], wher
         if header["net"] == "supernet":
             return _argmax_agent(header, arrays, where)
         agent = build_network(dict(header), header["actions"], header["norm"])
-        load_parameters(agent.parameters(), group(arrays, "theta"), where)
-        agent.set_statistics(group(arrays, "statistics"))
+        load_weights(agent, arrays, where)
         return agent
 
 
@@ -95,8 +94,7 @@ def _argmax_agent(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], w
     if arrays.get("alpha", np.zeros(0)).shape != (CELLS, len(OPERATORS)):
         raise UserError(f"{where}: a supernet without its alpha; give the checkpoint of a co-search")
     supernet = SuperNet(header["actions"], header["norm"])
-    load_parameters(supernet.parameters(), group(arrays, "theta"), where)
-    supernet.set_statistics(group(arrays, "statistics"))
+    load_weights(supernet, arrays, where)
     return supernet.agent(np.argmax(arrays["alpha"], axis=1))
 
 

@@ -24,7 +24,7 @@ from a3cs_hw.files import UserError
 from a3cs_hw.template import Design, load_board
 from a3cs_hw.units import Unit, count_macs
 from a3cs_ref.autodiff.tensor import Acting, Tape, Tensor
-from a3cs_ref.checkpoint import group, load_parameters, prefixed
+from a3cs_ref.checkpoint import group, load_parameters, load_weights, prefixed
 from a3cs_ref.nn.actor_critic import ActorCritic
 from a3cs_ref.nn.cells import CELLS, OPERATORS, agent_units, all_slots, operator_macs, shared_macs
 from a3cs_ref.nn.layers import MOMENTUM
@@ -185,8 +185,7 @@ class CoSearch:
         """theta, statistics and alpha of a checkpoint."""
         if header.get("net") != "supernet":
             raise UserError(f"{where}: is a checkpoint of {header.get('net')!r}, not of a co-search")
-        load_parameters(self.supernet.parameters(), group(arrays, "theta"), where)
-        self.supernet.set_statistics(group(arrays, "statistics"))
+        load_weights(self.supernet, arrays, where)
         load_parameters({"alpha": self.alpha}, {"alpha": arrays["alpha"]}, where)
 
     def restore(self, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], where: str) -> None:

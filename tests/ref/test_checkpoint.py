@@ -25,6 +25,7 @@ from a3cs_ref.checkpoint import (
     interruptible,
     load_checkpoint,
     load_parameters,
+    load_weights,
     save_checkpoint,
 )
 from a3cs_ref.paper.show import Show
@@ -161,6 +162,26 @@ def test_checkpoint_of_a_run_that_diverged(finished, tmp_path, number):
     for use in (lambda: open_source(str(copy)), lambda: run(copy, resume=True)):
         with one_clear_line("checkpoint.npz: 'fc.w' holds numbers that are not finite"):
             use()
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"conv1.v": np.full(32, np.nan, np.float32)}, "'conv1.v' holds numbers that are not finite"),
+        ({"conv1.v": np.ones(1, np.float32)}, "'conv1.v' does not fit"),
+        ({"conv1.v": None}, "'conv1.v' does not fit"),
+        ({"conv9.v": np.ones(32, np.float32)}, "'conv9.v' does not fit"),
+    ],
+)
+def test_running_statistics_that_do_not_fit(changed, said):
+    """A network normalises by nothing, by one number for all channels, or by those of another run; or half of it is loaded."""
+    agent = Trainer(config(norm="bn")).agent
+    statistics = {name: values + 1 for name, values in agent.statistics().items()} | changed
+    arrays = {f"statistics/{name}": values for name, values in statistics.items() if values is not None}
+    theta = {name: parameter.data.copy() for name, parameter in agent.parameters().items()}
+    with one_clear_line(f"here: .*{said}"):
+        load_weights(agent, arrays | {f"theta/{name}": values + 1 for name, values in theta.items()}, "here")
+    assert all(np.array_equal(parameter.data, theta[name]) for name, parameter in agent.parameters().items())
 
 
 def test_misfits_are_named_in_the_order_of_the_alphabet():
