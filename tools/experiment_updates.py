@@ -1,9 +1,9 @@
 """Claim 10 of docs/results.md: at equal updates of theta, is it the scheme that sets one-level and bi-level search apart?
 
-At as many updates of theta as a bi-level search has at its end, one-level search scores lower. Our explanation: not the scheme
-but the schedules. Bi-level search is at its end then, with its learning rate and temperature come down; one-level search of as
-many agent steps is at some three fifths of its own. If so, a one-level search that is planned for that many updates, and ends
-with them, is not below bi-level search; if updates of theta that leave alpha alone teach theta more, it still is.
+On catch, at as many updates of theta as a bi-level search has at its end, one-level search scores lower. Our explanation: not
+the scheme but the schedules. Bi-level search is at its end then, with its learning rate and temperature come down; one-level
+search of as many agent steps is at some three fifths of its own. If so, a one-level search that is planned for that many updates,
+and ends with them, is not below bi-level search; if updates of theta that leave alpha alone teach theta more, it still is.
 """
 
 from __future__ import annotations

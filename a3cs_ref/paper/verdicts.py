@@ -72,7 +72,8 @@ class Comparison:
 class Claim:
     """A claim: what it comes down to, the paper's own words and figures, the rule of its verdict, and what was measured.
 
-    explanation: why it may fail, and what tests that; said only of a claim that does. ours: whether the paper does not make it.
+    explanation: why it may fail, and what tests that; said only of a claim that does, be it on one game alone. ours: whether the
+    paper does not make it.
     """
 
     title: str

@@ -282,6 +282,10 @@ def test_a_failed_claim_is_explained(tmp_path):
         write(tmp_path, "table3", [row for seed in range(3) for row in designs("catch", seed, dnnbuilder=fps)])
         section = claims_page(tmp_path).split("DAS designs run the searched agent faster")[-1].split("\n## ")[0]
         assert section.count(claims.MAPS_MOVE) == times
+    on_two_games = (designs(game, seed, dnnbuilder=fps) for game, fps in (("catch", 2000), ("bricks", 500)) for seed in range(3))
+    write(tmp_path, "table3", [row for rows in on_two_games for row in rows])
+    section = claims_page(tmp_path).split("DAS designs run the searched agent faster")[-1].split("\n## ")[0]
+    assert "Catch: does not hold." in section and f"Over all: **{FAILS}" not in section and section.count(claims.MAPS_MOVE) == 1
 
 
 def test_runs_with_the_settings_of_the_paper(tmp_path):
