@@ -37,7 +37,7 @@ test-mutants: $(VENV)/test
 # The same tests, and the chain on a built-in game, where nothing but NumPy (and pytest) is installed. C, C++ and benchmarks are no
 # other there than with every extra.
 test-numpy: .venv-numpy/test
-	.venv-numpy/bin/python -m pytest -q $(addprefix --ignore=tests/,hls hw/test_golden_export.py hw/test_export_c.py end_to_end/test_bench.py)
+	.venv-numpy/bin/python -m pytest -q $(addprefix --ignore=tests/,hls hw/test_golden_bench.py hw/test_export_c.py end_to_end/test_bench.py)
 	.venv-numpy/bin/python tools/demo.py --game catch --tiny --out runs/demo-numpy
 
 lint: $(VENV)/test

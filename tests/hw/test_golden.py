@@ -1,6 +1,5 @@
 """Golden vectors: the committed suite holds, is reproduced to the byte, and every kind of damage is named."""
 
-import io
 import itertools
 import json
 import os
@@ -8,18 +7,15 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-from integer_cases import small_network
+from golden_cases import GOLDEN, command, compile_c, files_of, golden_vectors, rewrite, spoil
 
 from a3cs_hw import (
     arithmetic,
-    files,
     golden,
     golden_check,
-    golden_schedule,
     golden_suite,
     golden_write,
     manifest,
@@ -27,38 +23,10 @@ from a3cs_hw import (
     splitmix,
     template,
 )  # fmt: skip
-from a3cs_hw.cli import main
 from a3cs_hw.files import UserError, sha256
 from a3cs_hw.fixed import OVERFLOWS, ROUNDINGS
 from a3cs_hw.golden_check import open_folder
 from a3cs_hw.golden_write import Builder
-from a3cs_hw.predictor import predict
-from a3cs_hw.units import Unit
-from a3cs_hw.workload import network_bits
-
-GOLDEN = Path(__file__).parents[2] / "golden"
-
-
-def command(*words):
-    """Run `golden WORDS`; returns the exit status."""
-    return main(["golden", *map(str, words)])
-
-
-@pytest.fixture
-def suite(tmp_path):
-    """A copy of the committed suite that may be damaged."""
-    return Path(shutil.copytree(GOLDEN, tmp_path / "golden"))
-
-
-@pytest.fixture(scope="module")
-def network():
-    return small_network(np.random.default_rng(6))
-
-
-@pytest.fixture(scope="module")
-def frames():
-    return np.random.default_rng(7).integers(0, 256, (4, 2, 8, 8), dtype=np.uint8)
-
 
 # --- the committed suite ------------------------------------------------------------------------------------------
 
@@ -70,15 +38,6 @@ def test_suite_checks_out(capsys):
     assert report["mismatches"] == 0 and report["vectors"] > 200 and report["oracle_words"] > 100_000
     assert command("check", GOLDEN) == 0
     assert capsys.readouterr().out.splitlines()[-1] == f"{report['vectors']} vectors, 0 mismatches"
-
-
-SOURCES = {".c", ".md"}  # what golden/ holds beside what generate writes
-
-
-def files_of(folder):
-    """The files of a folder that generate writes, by their path in it."""
-    found = (path for path in folder.rglob("*") if path.is_file() and path.suffix not in SOURCES)
-    return {str(path.relative_to(folder)): path.read_bytes() for path in found if path.name != ".gitattributes"}
 
 
 def test_suite_regenerates_byte_identically(tmp_path):
@@ -226,16 +185,6 @@ def test_every_unit_case_meets_ties_and_impulses():
         assert signs == {True, False} or not half or np.abs(part.bias).max() >> (vector.acc_bits - 2), vector.name
 
 
-def compile_c(source, program, *flags):
-    """Compile a C program of golden/ as strictly as can be; skips without a compiler."""
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler is None:
-        pytest.skip("needs a C compiler (apt install gcc)")
-    strict = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", *flags]
-    subprocess.run([compiler, *strict, "-o", program, GOLDEN / source], check=True)
-    return program
-
-
 SANITIZED = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 
 
@@ -319,13 +268,6 @@ def test_missing_and_shortened_files_are_named(suite, capsys):
     (suite / manifest.NAME).write_bytes(text[: len(text) // 2])
     assert command("check", suite) == 1
     assert "manifest.txt" in capsys.readouterr().err
-
-
-def rewrite(folder, change):
-    """Change the manifest's text and seal it again, as somebody hostile would."""
-    path = folder / manifest.NAME
-    body = change(path.read_text()).rpartition("end ")[0].encode()
-    path.write_bytes(body + f"end {sha256(body)}\n".encode())
 
 
 def test_a_wrong_expected_word_is_a_mismatch(suite, capsys):
@@ -539,322 +481,3 @@ def test_bad_schedule_lines(suite, what):
     with pytest.raises(UserError, match=message) as error:
         golden.check(suite)
     assert "\n" not in str(error.value)
-
-
-# --- sources ------------------------------------------------------------------------------------------------------
-
-
-def test_a_design_of_too_many_tiles_is_refused():
-    """A check of a hostile folder would not end."""
-    unit = Unit("fc", "fc", 10_000, 10_000)
-    design = template.Design((template.Chunk(1, 1, tm=1, tn=1),), {"fc": 0})
-    with pytest.raises(UserError, match="100,000,000 tiles, more than"):
-        golden_schedule.compute([unit], design, template.default_bits([unit]))
-
-
-def test_the_suite_needs_its_sources(tmp_path, capsys):
-    """Somebody without the project's folder must be told what is missing, and no half a suite may be written."""
-    assert command("generate", "--out", tmp_path / "out", "--sources", tmp_path) == 2
-    assert "inputs/frames.npy" in capsys.readouterr().err and not (tmp_path / "out").exists()
-
-
-def test_networks_that_are_none(tmp_path, network, monkeypatch, capsys):
-    """An archive that unpacks to more than the limit, or one with pickled objects, must be refused before it is unpacked."""
-    network.save(tmp_path / "n.npz")
-    np.savez(tmp_path / "object.npz", header=np.array([{}], object))
-    np.savez_compressed(tmp_path / "bomb.npz", header=np.zeros(1 << 20, np.uint8), w=np.zeros(1 << 22))
-    assert (tmp_path / "bomb.npz").stat().st_size < 1 << 16
-    np.save(tmp_path / "f.npy", np.zeros((1, 2, 8, 8), np.uint8))
-    monkeypatch.setattr(files, "MAX_ARRAY_BYTES", 1 << 24)
-    for name, message in (("object", "damaged or not a .npz"), ("bomb", "unpacks to more than")):
-        words = ("--network", tmp_path / f"{name}.npz", "--frames", tmp_path / "f.npy", "--out", tmp_path / "out")
-        assert command("generate", *words) == 2
-        said = capsys.readouterr().err.splitlines()
-        assert len(said) == 1 and message in said[0] and f"{name}.npz" in said[0]
-
-
-# --- a network of one's own ---------------------------------------------------------------------------------------
-
-
-def test_network_vectors(network, frames, tmp_path, capsys):
-    """From NETWORK.npz and FRAMES.npy to vectors that check out, and that say how much the oracle computed."""
-    network.save(tmp_path / "n.npz")
-    np.save(tmp_path / "f.npy", frames)
-    out = tmp_path / "vectors"
-    command_line = ("generate", "--network", tmp_path / "n.npz", "--frames", tmp_path / "f.npy", "--out", out, "--sampled", 5)
-    assert command(*command_line, "--json") == 0
-    report = json.loads(capsys.readouterr().out)
-    per_frame = sum(unit.output_words for unit in network.units)
-    sampled = sum(min(5, unit.output_words) for unit in network.units)
-    assert report["vectors"] == len(network.units) and report["words"] == 4 * per_frame
-    assert report["oracle_words"] == per_frame + 3 * sampled
-    assert command("check", out, "--oracle", "--json") == 0
-    assert json.loads(capsys.readouterr().out)["oracle_words"] == report["oracle_words"]
-    outputs = arithmetic.run(network, frames)
-    logits = np.fromfile(out / "network" / "y" / "logits.bin", np.int8).reshape(4, 3)
-    assert np.array_equal(logits, outputs.logits)
-
-
-def test_hashes_in_place_of_files(network, frames, tmp_path, capsys):
-    """Maps too large to keep are recomputed and compared by hash; a wrong hash must not pass."""
-    golden.generate_network(network, frames, tmp_path, store_all=False)
-    stored = {path.name for path in (tmp_path / "network" / "y").iterdir()}
-    assert stored == {"logits.bin", "value.bin"}
-    assert golden.check(tmp_path, use_oracle=True).passed
-    golden.generate_network(network, frames, tmp_path / "all")
-    assert golden.diff(tmp_path / "all" / "network" / "y", tmp_path).passed
-    listed = (tmp_path / manifest.NAME).read_text()
-    digest = re.search(r"([0-9a-f]{64}) derived network/y/cell01.expand.bin", listed)[1]
-    rewrite(tmp_path, lambda text: text.replace(digest, "0" * 64))
-    assert list(golden.check(tmp_path).mismatches) == ["network/cell01.expand"]
-
-
-def test_generation_fails_when_oracle_and_arithmetic_disagree(network, frames, tmp_path, monkeypatch):
-    """Golden vectors would otherwise hold whatever the fast arithmetic says."""
-    monkeypatch.setattr(oracle, "write_back", lambda part, exact: oracle.Word(1, exact, False, False))
-    with pytest.raises(RuntimeError, match="disagree"):
-        golden.generate_network(network, frames, tmp_path, whole=0, sampled=3)
-    assert not list(tmp_path.iterdir())
-
-
-def test_stale_files_are_removed_and_strangers_kept(network, frames, tmp_path):
-    """Files of an earlier suite would look like vectors; files of the user's must survive."""
-    golden.generate_network(network, frames, tmp_path)
-    (tmp_path / "notes.txt").write_text("mine")
-    golden.generate_network(network, frames, tmp_path, store_all=False)
-    left = {path.stem for path in (tmp_path / "network" / "y").iterdir()}
-    assert left == set(network.outputs()) and (tmp_path / "notes.txt").read_text() == "mine"
-
-
-def test_a_suite_is_not_replaced_by_another(suite, network, frames, tmp_path, monkeypatch, capsys):
-    """The vectors of one network, or another suite, take the place of the manifest that lists the user's."""
-    network.save(tmp_path / "n.npz")
-    np.save(tmp_path / "f.npy", frames)
-    monkeypatch.chdir(tmp_path)
-    before = files_of(suite)
-    assert command("generate", "--network", "n.npz", "--frames", "f.npy") == 2
-    assert "golden holds other vectors (units, " in capsys.readouterr().err
-    golden.generate_network(network, frames, "mine")
-    assert command("generate", "--out", "mine") == 2
-    assert "mine holds other vectors (network), which would be lost; name another with --out" in capsys.readouterr().err
-    (suite / manifest.NAME).write_text("somebody else's\n")
-    assert command("generate", "--network", "n.npz", "--frames", "f.npy") == 2
-    assert "not a manifest of this version; restore it, remove it to have new vectors here, or" in capsys.readouterr().err
-    assert files_of(suite) == before | {manifest.NAME: b"somebody else's\n"}
-
-
-def test_the_suite_may_be_made_again_where_it_is():
-    """A group of the suite is taken for somebody else's: `a3cs golden generate` refuses the suite's own folder."""
-    assert set(golden.GROUPS) == set(manifest.parse((GOLDEN / manifest.NAME).read_bytes(), "golden").groups())
-
-
-def test_bad_requests(network, frames, tmp_path):
-    """Each is one clear line, and nothing is written."""
-    with pytest.raises(UserError, match="whole frames"):
-        golden.generate_network(network, frames, tmp_path, whole=5)
-    with pytest.raises(UserError, match="refused"):
-        golden.generate_network(network, frames, tmp_path, group="../up")
-    with pytest.raises(UserError, match="shape"):
-        golden.generate_network(network, frames[:, :1], tmp_path)
-    assert command("generate", "--network", tmp_path / "n.npz", "--out", tmp_path) == 2
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.fixture
-def design_file(network, tmp_path):
-    """A design of two chunks on which the network fits."""
-    allocation = {unit.name: index % 2 for index, unit in enumerate(network.units)}
-    chunks = template.Chunk(4, 4, tm=8, tn=4, tr=4, tc=4, order="nsm"), template.Chunk(2, 2, "n_c", tm=8, tn=16)
-    template.Design(chunks, allocation).save(tmp_path / "mine.json")
-    return tmp_path / "mine.json"
-
-
-def test_a_schedule_of_ones_own_network(network, frames, tmp_path, design_file, capsys):
-    """A network's schedule is of other words than its own, or nothing but our code can count it."""
-    network.save(tmp_path / "n.npz")
-    np.save(tmp_path / "f.npy", frames)
-    given = ("--network", tmp_path / "n.npz", "--frames", tmp_path / "f.npy")
-    out = tmp_path / "vectors"
-    assert command("generate", *given, "--design", design_file, "--out", out, "--group", "net", "--json") == 0
-    assert json.loads(capsys.readouterr().out)["schedules"] == 1
-    cost = predict(network.units, template.load_design(design_file), network_bits(network))
-    text = (out / "net" / "schedule" / "mine.txt").read_text()
-    assert f" epoch={cost.epoch} latency={cost.latency} " in text
-    assert (out / "designs" / "mine.json").read_bytes() == design_file.read_bytes()
-    assert command("check", out) == 0 and "1 schedules, counted" in capsys.readouterr().out
-    schedule = compile_c("schedule.c", tmp_path / "schedule", "-O1")
-    done = subprocess.run([schedule, out], capture_output=True, text=True)
-    assert done.returncode == 0 and done.stdout == "1 schedules, 0 mismatches\n", done
-
-
-def test_bad_designs(network, frames, tmp_path, design_file, capsys):
-    """Each is one line that names the file, said before the oracle begins and anything is written."""
-    (tmp_path / "other").mkdir()
-    template.Design((template.Chunk(64, 64),), {unit.name: 0 for unit in network.units}).save(tmp_path / "large.json")
-    template.Design((template.Chunk(4, 4),), {"stem": 0}).save(tmp_path / "partial.json")
-    shutil.copy(design_file, tmp_path / "other" / "mine.json")
-    shutil.copy(design_file, tmp_path / "a name.json")
-    for designs, message in (
-        (["large.json"], "large.json: "),
-        (["partial.json"], "partial.json: .*on no chunk"),
-        (["mine.json", "other/mine.json"], "other/mine.json: another design is called mine"),
-        (["a name.json"], "refused"),
-        (["absent.json"], "absent.json"),
-    ):
-        with pytest.raises(UserError, match=message):
-            golden.generate_network(network, frames, tmp_path / "out", designs=[tmp_path / name for name in designs])
-    assert command("generate", "--design", design_file, "--out", tmp_path / "out") == 2
-    assert "--design needs a --network" in capsys.readouterr().err and not (tmp_path / "out").exists()
-
-
-# --- diff ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def dump(tmp_path):
-    """What a design wrote for tiny16: right, until a test damages it."""
-    return Path(shutil.copytree(GOLDEN / "tiny16" / "y", tmp_path / "dump"))
-
-
-def spoil(path, offset, value):
-    """Put a byte into a file."""
-    data = bytearray(path.read_bytes())
-    data[offset] = value
-    path.write_bytes(data)
-
-
-def test_diff_names_the_first_unit_in_execution_order(dump, capsys):
-    """Alphabetical order, or the last unit, would send the engineer to the wrong layer."""
-    assert command("diff", dump, "--golden", GOLDEN, "--group", "tiny16") == 0
-    capsys.readouterr()
-    spoil(dump / "cell02.output.bin", 101, 1)
-    (dump / "value.bin").unlink()
-    for name in ("cell04.output", "fc", "logits"):
-        spoil(dump / f"{name}.bin", 0, 99)
-    assert command("diff", dump, "--golden", GOLDEN, "--group", "tiny16", "--json") == 1
-    report = json.loads(capsys.readouterr().out)
-    word = int(np.fromfile(GOLDEN / "tiny16" / "y" / "cell02.output.bin", np.int16)[50])
-    got = (word & 0xFF) + 256
-    frac = next(v.y_frac for v in golden_vectors() if v.name == "tiny16/cell02.output")
-    assert report["first"]["unit"] == "cell02.output" and report["first"]["index"] == [0, 5, 1, 2]
-    assert report["first"]["expected"] == {"hex": f"0x{word & 0xFFFF:04x}", "word": word, "value": word / 2**frac}
-    assert report["first"]["got"]["word"] == got and report["first"]["count"] == 1
-    assert report["missing"] == ["value"] and report["compared"] == 11
-    assert report["different"] == ["cell02.output", "cell04.output", "fc", "logits"]
-    assert command("diff", dump, "--golden", GOLDEN, "--group", "tiny16") == 1
-    text = capsys.readouterr().out
-    assert "first: cell02.output, 1 of 324 words, first at frame 0, c 5, y 1, x 2" in text and "not in the dump: value" in text
-
-
-def golden_vectors():
-    return manifest.parse((GOLDEN / manifest.NAME).read_bytes(), "manifest").vectors
-
-
-def test_diff_of_one_file(dump, tmp_path):
-    """A .npy of a wider type, another name, and a group that the name alone tells."""
-    words = np.fromfile(dump / "logits.bin", np.int16).reshape(3, 6)
-    np.save(tmp_path / "mine.npy", words.astype(np.int64))
-    assert golden.diff(tmp_path / "mine.npy", GOLDEN, "tiny16", "logits").passed
-    assert golden.diff(GOLDEN / "units" / "y" / "fc_relu.bin", GOLDEN).group == "units"
-    assert golden.diff(GOLDEN / "requantize" / "y" / "narrow.s5.AP_RND.AP_SAT.bin", GOLDEN).passed
-    words[1, 2] += 1
-    np.save(tmp_path / "mine.npy", words)
-    unit, found = golden.diff(tmp_path / "mine.npy", GOLDEN, "tiny16", "logits").first
-    assert (unit, found.index, found.got - found.expected) == ("logits", (1, 2, 0, 0), 1)
-
-
-@pytest.mark.parametrize("suffix", ["bin", "npy", "hex", "dat"])
-def test_diff_of_accumulators(tmp_path, suffix, capsys):
-    """A wrong accumulator passes, or the report blames the write-back for a wrong sum."""
-    unit, folder = "residual_wraps", tmp_path / "d"
-    folder.mkdir()
-    right = np.fromfile(GOLDEN / WRAPS, "<i8").reshape(14, 4, 6, 5)
-    words = np.fromfile(GOLDEN / f"units/y/{unit}.bin", "<i2").reshape(right.shape)
-
-    def dump(acc, y=None):
-        write = {
-            "bin": lambda path: acc.tofile(path),
-            "npy": lambda path: np.save(path, acc),
-            "hex": lambda path: path.write_text("\n".join(f"{word % 2**48:012x}" for word in acc.ravel().tolist())),
-            "dat": lambda path: path.write_text(" ".join(map(str, acc.ravel().tolist()))),
-        }
-        write[suffix](folder / f"{unit}.acc.{suffix}")
-        if y is not None:
-            y.tofile(folder / f"{unit}.bin")
-        status = command("diff", folder, "--golden", GOLDEN, "--partial", "--json")
-        report = json.loads(capsys.readouterr().out)
-        assert command("diff", folder, "--golden", GOLDEN, "--partial") == status
-        return status, report, capsys.readouterr().out
-
-    status, report, text = dump(right)
-    assert (status, report["group"], report["compared"], report["accumulators"]) == (0, "units", 0, {unit: None})
-    assert "accumulators: 1 units compared, 0 differ\n" in text
-    wrong = words.copy()
-    wrong[3, 1, 2, 0] ^= 1
-    status, report, text = dump(right, wrong)
-    assert status == 1 and report["first"]["unit"] == unit
-    assert "  sums     right: the write-back makes other words of them\n" in text
-    spoilt = right.copy()
-    spoilt[3, 1, 2, 0] -= 1
-    status, report, text = dump(spoilt, wrong)
-    found = report["accumulators"][unit]
-    assert status == 1 and (found["count"], found["index"]) == (1, [3, 1, 2, 0])
-    assert found["expected"]["word"] - found["got"]["word"] == 1
-    assert "  sums     wrong before the write-back: 1 of 1680 words, first at frame 3, c 1, y 2, x 0: 0x" in text
-    status, report, text = dump(spoilt, words)  # a sum may be wrong where rounding hides it
-    assert status == 1 and not report["passed"] and report["first"] is None
-    assert f"accumulators: 1 units compared, 1 differ; first: {unit}, 1 of 1680 words" in text
-    assert report["accumulators"][unit]["fault"]["what"] in text and "  fault    no single fault" in text
-
-
-def test_accumulators_of_a_write_back_by_itself(tmp_path):
-    """They are what it reads: a file that nothing is compared with would pass."""
-    (tmp_path / "narrow.s5.AP_RND.AP_SAT.acc.bin").write_bytes(b"")
-    with pytest.raises(UserError, match="no unit 'narrow.s5.AP_RND.AP_SAT.acc'"):
-        golden.diff(tmp_path / "narrow.s5.AP_RND.AP_SAT.acc.bin", GOLDEN, "requantize")
-
-
-BAD_DUMPS = {
-    "of another type": (lambda d: np.save(d / "stem.npy", np.zeros((3, 8, 6, 6), np.float32)), "float32"),
-    "unsigned": (lambda d: np.save(d / "stem.npy", np.zeros((3, 8, 6, 6), np.uint16)), "uint16"),
-    "of another size": (lambda d: np.save(d / "stem.npy", np.zeros((3, 8, 6, 5), np.int16)), "words of the shape"),
-    "of another length": (lambda d: (d / "stem.bin").write_bytes(b"abc"), "bytes"),
-    "of objects": (lambda d: np.save(d / "stem.npy", np.array([{}], object), allow_pickle=True), "damaged"),
-    "not an array": (lambda d: (d / "stem.npy").write_text("hello"), "damaged"),
-    "cut short": (lambda d: (d / "stem.npy").write_bytes(npy(np.zeros((3, 8, 6, 6), np.int16))[:-9]), "damaged"),
-    "whose shape overflows": (lambda d: (d / "stem.npy").write_bytes(huge_npy()), "damaged"),
-    "of an unknown unit": (lambda d: (d / "stem9.bin").write_bytes(b""), "no unit 'stem9'"),
-    "that is empty": (lambda d: None, "holds no"),
-    "twice the same unit": (lambda d: [(d / f"stem{suffix}").write_bytes(b"") for suffix in (".bin", ".npy")], "keep one"),
-}
-
-
-def npy(array):
-    """The bytes of a .npy file."""
-    file = io.BytesIO()
-    np.save(file, array)
-    return file.getvalue()
-
-
-def huge_npy():
-    """A .npy whose header promises 2**80 words."""
-    return npy(np.zeros((3, 8, 6, 6), np.int16)).replace(b"(3, 8, 6, 6), }", b"(%d, %d), }" % (2**40, 2**40))
-
-
-@pytest.mark.parametrize("what", BAD_DUMPS)
-def test_bad_dumps(tmp_path, what):
-    """A dump that cannot be compared is bad input, not a wrong design."""
-    (tmp_path / "d").mkdir()
-    make, message = BAD_DUMPS[what]
-    make(tmp_path / "d")
-    with pytest.raises(UserError, match=message):
-        golden.diff(tmp_path / "d", GOLDEN, "tiny16")
-
-
-def test_bad_diff_requests(dump, suite, capsys):
-    """Unit names that two networks share, a group that is none, no dump, a damaged golden folder."""
-    for words in ((dump,), (dump, "--group", "tiny32"), (dump / "absent.bin",), (dump, "--group", "tiny16", "--unit", "fc")):
-        assert command("diff", *words, "--golden", GOLDEN) == 2
-    spoil(suite / "units" / "w" / "fc.bin", 3, 77)
-    assert command("diff", dump, "--golden", suite, "--group", "tiny16") == 1
-    assert "units/w/fc.bin" in capsys.readouterr().err

@@ -8,33 +8,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 from faulty_units import FAULTS
+from golden_cases import GOLDEN, command
 
 from a3cs_hw import arithmetic, fault_diagnosis, golden, golden_place
 from a3cs_hw.bit_flips import bit_flips
-from a3cs_hw.cli import main
 from a3cs_hw.fault_classes import FAULT_CLASSES
 from a3cs_hw.fault_evidence import sum_evidence, unit_evidence
 from a3cs_hw.files import UserError
 from a3cs_hw.fixed import Format
-from a3cs_hw.golden_check import open_folder
 from a3cs_hw.manifest import split_name
 from a3cs_hw.schedule import Walk
 from a3cs_hw.simulator import walk_design
 from a3cs_hw.template import Bits, Chunk, Design
 from a3cs_hw.trace import STORE, walk_events
 
-GOLDEN = Path(__file__).parents[2] / "golden"
 CHUNKS = (Chunk(4, 4, tm=4, tn=5, tr=4, tc=4, order="msn"), Chunk(2, 8, tm=8, tn=3, tr=2, tc=5, order="smn"))
-
-
-def command(*words):
-    """Run `golden WORDS`; returns the exit status."""
-    return main(["golden", *map(str, words)])
-
-
-@pytest.fixture(scope="module")
-def folder():
-    return open_folder(GOLDEN)[0]
 
 
 def vectors_of(folder, group):
