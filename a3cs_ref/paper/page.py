@@ -66,11 +66,12 @@ def _links(drawn: Mapping[str, str]) -> list[str]:
 
 def _section(number: int, claim: Claim) -> str:
     verdict, why = claim.verdict
-    failed = FAILS in (verdict, *claim.of_games.values())
+    failed = [game_title(game) for game, there in claim.of_games.items() if there == FAILS]
+    where = f"Of {' and '.join(failed)}: " if failed and len(failed) < len(claim.of_games) else ""
     heads, lines = _used([_cells(line) for comparison in claim.comparisons for line in comparison.lines])
     games = "".join(f"{game_title(game)}: {there}. " for game, there in claim.of_games.items())
     conclusion = f"{games}Over all: **{verdict}**{f' ({why})' if why else ''}."
-    explanation = [claim.explanation] if failed and claim.explanation else []
+    explanation = [f"{where}{claim.explanation}"] if (failed or verdict == FAILS) and claim.explanation else []
     head = [f"## {number}. {claim.title}", f"> {claim.words}", claim.rule]
     return "\n\n".join([*head, table(heads, lines), conclusion, *explanation])
 

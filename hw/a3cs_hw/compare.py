@@ -39,8 +39,9 @@ class Difference:
         return f"{self.hexadecimal(word)} = {word} = {word * self.format.lsb:.9g}"
 
     def hexadecimal(self, word: int) -> str:
-        """The word's bits, 0x and as many digits as the format needs."""
-        return f"0x{word % (1 << self.format.bits):0{-(-self.format.bits // 4)}x}"
+        """The word's bits, 0x and as many digits as the format needs; of a word that does not fit it, 64 bits."""
+        bits = self.format.bits if self.format.min <= word <= self.format.max else 64
+        return f"0x{word % (1 << bits):0{-(-bits // 4)}x}"
 
 
 def name_index(index: tuple[int, ...]) -> str:

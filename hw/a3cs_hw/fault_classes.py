@@ -27,6 +27,7 @@ from a3cs_hw.fault_write_back import (
     relu,
     rounding_constant,
     rounding_mode,
+    word_width,
     write_back_shift,
 )
 
@@ -65,7 +66,8 @@ FAULT_CLASSES = (
     FaultClass("rounding", rounding_mode, WORD, write_back=True),
     FaultClass("saturation", overflow_mode, WORD, write_back=True),
     FaultClass("ReLU", relu, WORD, write_back=True),
-    FaultClass("width", accumulator_width, write_back=True),
+    FaultClass("width", accumulator_width, SUM, write_back=True),
+    FaultClass("width", word_width, WORD, write_back=True),
     FaultClass("rounding", rounding_constant, WORD, write_back=True),
     FaultClass("saturation", overflow_limits, WORD, write_back=True),
     FaultClass("bias", bias, local=True),

@@ -61,13 +61,13 @@ class Diagnosis:
 
     def describe(self) -> str:
         """One line."""
+        words = "accumulators" if self.sums else "words"
         if self.located:
-            return f"{self.kind}? no single fault of the {self.tried} tried gives these words, but {self.what}"
+            return f"{self.kind}? no single fault of the {self.tried} tried gives these {words}, but {self.what}"
         if not self.kind:
             return self.what
         also = "" if not self.changed else f", and would change {self.changed} that are right"
         fitted = " (fitted)" if self.fitted else ""
-        words = "accumulators" if self.sums else "words"
         return f"{self.kind}: {self.what}{fitted}; gives {self.explained} of {self.wrong} wrong {words}{also}"
 
     def document(self) -> dict[str, Any]:
@@ -196,7 +196,7 @@ def _tail(e: Evidence) -> Diagnosis | None:
     where = f"word {wrong[0]} of {got.size}"
     if e.x is not None:
         where += f" ({name_index(tuple(map(int, np.unravel_index(wrong[0], e.wrong.shape))))})"
-    what = f"all {len(wrong)} wrong words lie from {where} on, where every word is {got[-1]}: the rest was never written"
+    what = f"all {len(wrong)} that are wrong lie from {where} on, where every word is {got[-1]}: the rest was never written"
     return Diagnosis("loop bound", "place", what, 0, len(wrong), 0, 0, located=True)
 
 
@@ -205,7 +205,7 @@ def _locate(e: Evidence, zones: list[Zone], tried: int) -> Diagnosis:
     zone = next((zone for zone in zones if e.wrong_words >= LEAST_FILL * np.count_nonzero(zone.mask)), None)
     if zone is None:
         return Diagnosis("", "", f"no single fault of the {tried} tried explains it", 0, e.wrong_words, 0, tried)
-    what = f"all {e.wrong_words} wrong words lie {zone.what}"
+    what = f"all {e.wrong_words} that are wrong lie {zone.what}"
     return Diagnosis(zone.kind, "place", what, 0, e.wrong_words, 0, tried, located=True)
 
 

@@ -82,6 +82,16 @@ class Evidence:
     def unit(self) -> Unit:
         return self.part.unit
 
+    @property
+    def written(self) -> str:
+        """What expected and got are called."""
+        return "accumulator" if self.stage == SUM else "output word"
+
+    @property
+    def y(self) -> str:
+        """How suspects name the words that leave."""
+        return "acc" if self.stage == SUM else "y"
+
     @cached_property
     def wrong(self) -> np.ndarray:
         """Which words differ: bool (B, M, R, C)."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from a3cs_hw.fault_evidence import Evidence
+from a3cs_hw.fault_evidence import SUM, Evidence
 from a3cs_hw.fault_orders import previous
 from a3cs_hw.fault_suspects import Suspect, Suspects
 
@@ -39,4 +39,5 @@ def other_unit(e: Evidence) -> Suspects:
             if e.residual is not None and not np.array_equal(words, e.residual):
                 added = words << e.part.residual_shift
                 yield Suspect(f"adds the map of {name}", e.made(added=added))
-            yield Suspect(f"holds the words of {name}", words)
+            if e.stage != SUM:
+                yield Suspect(f"holds the words of {name}", words)

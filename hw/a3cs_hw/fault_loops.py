@@ -13,9 +13,9 @@ from a3cs_hw.fault_suspects import Suspect, Suspects
 
 def nothing_computed(e: Evidence) -> Suspects:
     """A loop that is never entered: no output is written, or no product is added."""
-    yield Suspect("no output word is written: all are 0", np.zeros_like(e.expected))
+    yield Suspect(f"no {e.written} is written: all are 0", np.zeros_like(e.expected))
     if e.weights.any():
-        yield Suspect("no product is added: every word is its bias alone", e.write(np.zeros_like(e.exact) + e.bias))
+        yield Suspect(f"no product is added: every {e.written} is its bias alone", e.write(np.zeros_like(e.exact) + e.bias))
 
 
 def loop_bounds(e: Evidence) -> Suspects:

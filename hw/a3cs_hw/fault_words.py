@@ -24,7 +24,7 @@ def byte_order(e: Evidence) -> Suspects:
         yield Suspect("bytes of the residual are swapped", e.made(added=added), whole=True)
     if part.y.dtype.itemsize > 1:
         words = e.expected.astype(part.y.dtype).byteswap().astype(np.int64)
-        yield Suspect("bytes of y are swapped", words, whole=True)
+        yield Suspect(f"bytes of {e.y} are swapped", words, whole=True)
 
 
 def _swapped(words: np.ndarray, form: Format) -> np.ndarray:
@@ -43,7 +43,7 @@ def beat_order(e: Evidence) -> Suspects:
             yield Suspect(f"w: the {beat} words of a beat in reverse", e.made(e.sums(w)), whole=True)
         if beat <= e.unit.output_words:
             words = _reversed_beats(e.expected.reshape(len(e.expected), -1), beat).reshape(e.expected.shape)
-            yield Suspect(f"y: the {beat} words of a beat in reverse", words, whole=True)
+            yield Suspect(f"{e.y}: the {beat} words of a beat in reverse", words, whole=True)
 
 
 def _reversed_beats(streams: np.ndarray, beat: int) -> np.ndarray:
@@ -60,5 +60,5 @@ def stuck_bits(e: Evidence) -> Suspects:
     for bit in range(y.bits):
         line = np.int64(1) << np.int64(bit)  # bit 63 is no positive number
         for level, words in ((0, e.expected & ~line), (1, e.expected | line)):
-            what = f"bit {bit} of every output word is stuck at {level}"
+            what = f"bit {bit} of every {e.written} is stuck at {level}"
             yield Suspect(what, fixed.wrap(words, y.bits, y.signed), whole=True)

@@ -87,15 +87,19 @@ def accumulator_width(e: Evidence) -> Suspects:
         top = 1 << (width - 1)
         words = e.write(np.clip(e.exact, -top, top - 1))
         yield Suspect(f"accumulator saturates at {width} bits, {bits} are specified", words)
+    if widest > bits:
+        yield Suspect(f"accumulator does not wrap at {bits} bits", e.exact if e.stage == SUM else e.write(acc_bits=64))
+        top = 1 << (bits - 1)
+        yield Suspect(f"accumulator saturates at {bits} bits, it should wrap", e.write(np.clip(e.exact, -top, top - 1)))
+
+
+def word_width(e: Evidence) -> Suspects:
+    """y has one bit less, in its own overflow mode."""
     y = e.part.y
-    if y.signed and e.stage != SUM:
+    if y.signed:
         narrow = e.write(y=replace(y, bits=y.bits - 1), relu=False)
         yield Suspect("y has one bit less", with_relu(e, narrow))
         yield Suspect("y has one bit less, and no sign in the one above", with_relu(e, narrow & y.max))
-    if widest > bits:
-        yield Suspect(f"accumulator does not wrap at {bits} bits", e.write(acc_bits=64))
-        top = 1 << (bits - 1)
-        yield Suspect(f"accumulator saturates at {bits} bits, it should wrap", e.write(np.clip(e.exact, -top, top - 1)))
 
 
 def write_back_shift(e: Evidence) -> Suspects:

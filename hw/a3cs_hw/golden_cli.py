@@ -91,12 +91,12 @@ def _add_diff(commands: Any) -> None:
         "or when a folder lacks units of the group.",
         "a3cs golden diff my_dumps --golden golden --group tiny16",
     )
-    parser.add_argument("dump", metavar="DUMP", help="UNIT.bin, .npy, .hex or .dat, or a folder of them")
+    parser.add_argument("dump", metavar="DUMP", help="UNIT.bin, .npy, .hex or .dat (UNIT.acc.*: accumulators), or a folder")
     parser.add_argument("--golden", default="golden", metavar="DIR", help="the golden folder (default: golden)")
     parser.add_argument("--group", metavar="NAME", help="the network or group of vectors; needed when unit names are in several")
     parser.add_argument("--unit", metavar="NAME", help="whose output a single file holds (default: the file's name)")
     parser.add_argument("--partial", action="store_true", help="a folder need not hold every unit of the group")
-    _add_order(parser, "y in the dump")
+    _add_order(parser, "y and accumulators in the dump")
     parser.add_argument("--design", metavar="DESIGN.json", help="the accelerator: names the first word's tile, chunk and cycle")
     parser.add_argument("--plot", metavar="FILE.png", help="draw the error map of the first unit that differs")
     parser.set_defaults(run=run_diff)
@@ -115,7 +115,7 @@ def _add_export(commands: Any) -> None:
         "--format", required=True, choices=("c", "dat", "hex", "npz", "cpp-testbench", "verilog-testbench"),
         help="the test benches end with another exit status than 0 when a word is wrong, and say where",
     )  # fmt: skip
-    _add_order(parser, "x, r and y of units")
+    _add_order(parser, "x, r, y and accumulators of units")
     parser.add_argument("--accumulators", action="store_true", help="also what units write back, before rounding: y/UNIT.acc")
     parser.add_argument("--out", required=True, metavar="DIR", help="the folder to write")
     parser.set_defaults(run=run_export)
@@ -285,7 +285,9 @@ def _describe(report: DiffReport) -> str:
 def _describe_fault(report: DiffReport) -> list[str]:
     if report.fault is None:
         return []
-    lines = [f"  fault    {report.fault.describe()}", *(f"  or       {other}" for other in report.fault.others)]
+    elsewhere = report.first and report.first[0] != report.examined
+    whose = f"of {report.examined}'s accumulators, " if elsewhere else ""
+    lines = [f"  fault    {whose}{report.fault.describe()}", *(f"  or       {other}" for other in report.fault.others)]
     if report.kinds:
         lines.append("  kinds    " + ", ".join(f"{kind} {votes:g}" for kind, votes in report.kinds.items()))
     return lines

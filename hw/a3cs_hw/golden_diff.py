@@ -42,8 +42,9 @@ class DiffReport:
     wrong word in memory order) and earliest (the wrong word of that frame that is stored first), fault, and blind: the units
     before it in whose outputs the fault may lie, since they are not in the dump. kinds: of units that stand by themselves several
     are examined, and so many of them look like each kind of fault, the commonest first (a fault that explains every wrong word
-    counts for more). accumulators: of the units whose accumulators the dump holds, how they differ, None where they are right;
-    where no output differs, fault is that of the first unit whose accumulators do.
+    counts for more). accumulators: of the units whose accumulators the dump holds, how they differ, None where they are right.
+    examined: whose fault it is. That is the first unit that differs, but for a unit before it in a network whose accumulators
+    differ already; and where no unit does, the first one whose accumulators do.
     """
 
     group: str = ""
@@ -58,6 +59,7 @@ class DiffReport:
     place: Place | None = None
     earliest: Stored | None = None
     fault: Diagnosis | None = None
+    examined: str = ""
     blind: list[str] = field(default_factory=list)
     kinds: dict[str, float] = field(default_factory=dict)
     partial: bool = False
@@ -81,11 +83,6 @@ class DiffReport:
         """The first unit that differs, and how."""
         return next(iter(self.differences.items()), None)
 
-    @property
-    def first_sums(self) -> tuple[str, Difference]:
-        """The first unit whose accumulators differ, and how. There must be one."""
-        return next((unit, found) for unit, found in self.accumulators.items() if found)
-
     def document(self) -> dict[str, Any]:
         """The report as JSON holds it."""
         document: dict[str, Any] = {
@@ -99,8 +96,8 @@ class DiffReport:
             "first": None,
             "bad_file": self.bad_file.path if self.bad_file else None,
         }
-        if self.fault and not self.first:
-            document["accumulators"][self.first_sums[0]]["fault"] = self.fault.document()
+        if self.fault and self.examined in document["accumulators"] and document["accumulators"][self.examined]:
+            document["accumulators"][self.examined]["fault"] = self.fault.document()
         if self.first:
             unit, found = self.first
             document["first"] = {
@@ -109,7 +106,7 @@ class DiffReport:
                 "bits": self.flips.document() if self.flips else None,
                 "place": self.place.document() if self.place else None,
                 "earliest": self.earliest.document() if self.earliest else None,
-                "fault": self.fault.document() if self.fault else None,
+                "fault": self.fault.document() if self.fault and self.examined == unit else None,
                 "kind": self.kind,
                 "kinds": self.kinds,
                 "not_in_dump_before": self.blind,
@@ -155,21 +152,23 @@ def diff(
     vectors = {split_name(v.name)[1]: v for v in folder.manifest.vectors if split_name(v.name)[0] == group}
     if not vectors:
         raise UserError(f"{golden} has no group {group!r}; it has {', '.join(folder.manifest.groups())}")
-    summed = [name for name, vector in vectors.items() if isinstance(vector, UnitVector)]
+    summed = [name for name, vector in vectors.items() if isinstance(vector, UnitVector) and f"{name}{ACC}" not in vectors]
     sums = {name: files.pop(f"{name}{ACC}") for name in summed if f"{name}{ACC}" in files}
     strangers = [name for name in files if name not in vectors]
     if strangers:
         raise UserError(f"{files[strangers[0]]}: group {group!r} has no unit {strangers[0]!r}; it has {', '.join(vectors)}")
     report = _compare(folder, DiffReport(group, partial=partial), vectors, files, progress, order)
-    accumulators = {name: _read_accumulators(folder, vectors[name], path, order) for name, path in sums.items()}
+    accumulators = {name: _compare_accumulators(folder, vectors[name], path, order) for name, path in sums.items()}
     report.accumulators = {name: found.difference for name, found in accumulators.items()}
+    report.examined = _examined(report, vectors)
     if report.first:
-        _examine(report, folder, vectors, design, accumulators)
+        _place(report, folder, vectors, design)
+    if report.examined:
+        right = folder.expected(vectors[report.examined])
+        got = report.got if report.examined in report.differences else right
+        assert got is not None
+        report.fault = _diagnose(right, got, folder, vectors, report.examined, design, accumulators, order)
         _examine_others(report, folder, vectors, files, design, order, accumulators)
-    elif any(report.accumulators.values()):
-        name = report.first_sums[0]
-        words = folder.expected(vectors[name])
-        report.fault = _diagnose(words, words, folder, vectors, name, design, accumulators)
     return report
 
 
@@ -194,24 +193,35 @@ def _compare(
 
 
 class Sums(NamedTuple):
-    """A unit's accumulators, the right ones and those of the dump, (B, M, R, C), and how they differ."""
+    """The file of a unit's accumulators, and how they differ."""
 
-    expected: np.ndarray
-    got: np.ndarray
+    path: Path
     difference: Difference | None
 
 
-def _read_accumulators(folder: Folder, vector: Vector, path: Path, order: str) -> Sums:
+def _compare_accumulators(folder: Folder, vector: Vector, path: Path, order: str) -> Sums:
     assert isinstance(vector, UnitVector)
     expected = folder.sums(vector)
-    got = read_words(path, expected, vector.acc_format, order)
-    return Sums(expected, got, difference(expected, got, vector.acc_format))
+    return Sums(path, difference(expected, read_words(path, expected, vector.acc_format, order), vector.acc_format))
 
 
-def _examine(
-    report: DiffReport, folder: Folder, vectors: Mapping[str, Vector], design: Design | None, accumulators: Mapping[str, Sums]
-) -> None:
-    """Add the place and the kind of fault of the first unit that differs."""
+def _is_network(vectors: Mapping[str, Vector]) -> bool:
+    """Whether one of the vectors reads what another writes."""
+    outputs = {vector.y for vector in vectors.values()}
+    return any(getattr(vector, "x", "") in outputs for vector in vectors.values())
+
+
+def _examined(report: DiffReport, vectors: Mapping[str, Vector]) -> str:
+    """The unit whose fault is looked for (DiffReport.examined); empty where nothing differs."""
+    wrong = {name for name, found in report.accumulators.items() if found}
+    first = report.first[0] if report.first else ""
+    if first and not _is_network(vectors):
+        return first
+    return next((name for name in vectors if name in wrong or name == first), "")
+
+
+def _place(report: DiffReport, folder: Folder, vectors: Mapping[str, Vector], design: Design | None) -> None:
+    """Add which bits of the first unit that differs do, where that is, and what it may depend on."""
     assert report.first and report.expected is not None and report.got is not None
     name, found = report.first
     vector, earlier = vectors[name], _earlier(vectors, name)
@@ -221,7 +231,6 @@ def _examine(
             report.place = golden_place.place(found.index, vector, earlier, design)
             report.earliest = golden_place.earliest(report.expected != report.got, vector, earlier, design)
         report.blind = _blind(vector, earlier, report.compared)
-    report.fault = _diagnose(report.expected, report.got, folder, vectors, name, design, accumulators)
 
 
 def _examine_others(
@@ -238,8 +247,7 @@ def _examine_others(
     One small unit leaves room for coincidence. In a network the units after the first wrong one read what it wrote, and say
     nothing.
     """
-    outputs = {vector.y for vector in vectors.values()}
-    if not report.fault or len(report.differences) < 2 or any(getattr(v, "x", "") in outputs for v in vectors.values()):
+    if not report.fault or len(report.differences) < 2 or _is_network(vectors):
         return
     names = list(report.differences)
     if len(names) > EXAMINED:
@@ -248,7 +256,7 @@ def _examine_others(
     for name in names:
         expected = folder.expected(vectors[name])
         got = read_words(files[name], expected, vectors[name].y_format, order)
-        fault = _diagnose(expected, got, folder, {name: vectors[name]}, name, design, accumulators)
+        fault = _diagnose(expected, got, folder, {name: vectors[name]}, name, design, accumulators, order)
         votes[fault.kind] += 1.0 if fault.exact else UNSURE
     votes.pop("", None)
     report.kinds = {kind: round(votes[kind], 1) for kind in sorted(votes, key=lambda kind: (-votes[kind], kind != report.kind))}
@@ -262,13 +270,17 @@ def _diagnose(
     name: str,
     design: Design | None,
     accumulators: Mapping[str, Sums],
+    order: str,
 ) -> Diagnosis:
     """What kind of fault a unit's words look like, or its accumulators where those differ already."""
-    evidence = _evidence(expected, got, folder, vectors[name], _earlier(vectors, name), design)
+    vector = vectors[name]
+    evidence = _evidence(expected, got, folder, vector, _earlier(vectors, name), design)
     sums = accumulators.get(name)
-    if sums:
-        wrong = sums.difference is not None
-        evidence = sum_evidence(evidence, sums.expected, sums.got) if wrong else replace(evidence, stage=WORD)
+    if sums and sums.difference and isinstance(vector, UnitVector):
+        right = folder.sums(vector)
+        evidence = sum_evidence(evidence, right, read_words(sums.path, right, vector.acc_format, order))
+    elif sums:
+        evidence = replace(evidence, stage=WORD)
     return fault_diagnosis.diagnose(evidence)
 
 

@@ -1,6 +1,6 @@
 """Reading what a design wrote: UNIT.bin, UNIT.npy, UNIT.hex or UNIT.dat, a file or a folder of them.
 
-UNIT.acc.bin and so on hold accumulators in the same forms.
+UNIT.acc.bin and so on hold accumulators in the same forms: words of acc_bits, int64 in .bin and .npy.
 
 .bin    raw words as in the golden folder
 .npy    integers of y's type or a wider signed one
@@ -50,7 +50,7 @@ def dump_files(dump: Path, unit: str | None) -> dict[str, Path]:
 
 
 def read_words(path: Path, expected: np.ndarray, words: Format, order: str = GOLDEN) -> np.ndarray:
-    """A dump's words in the shape of the expected ones; UserError when the file cannot hold them. words: y's format.
+    """A dump's words in the shape of the expected ones; UserError when the file cannot hold them. words: their format.
 
     order: of the words of a map in the file, one of word_order.ORDERS.
     """
@@ -124,8 +124,8 @@ def _from_bits(bits: int, width: int, words: Format, where: str) -> int:
 
 def _decimal_words(path: Path, text: str) -> Iterator[int]:
     for line, token in _tokens(text):
-        if not re.fullmatch("[+-]?[0-9]{1,18}", token):
-            real = re.fullmatch(r"[+-]?[0-9.]+([eE][+-]?[0-9]+)?", token)
+        if not re.fullmatch("[+-]?[0-9]{1,19}", token) or not -(1 << 63) <= int(token) < 1 << 63:
+            real = re.fullmatch(r"[+-]?[0-9]*\.?[0-9]*([eE][+-]?[0-9]+)?", token) and not token.lstrip("+-").isdigit()
             hint = "a real value; write the word (the integer that stands for it)" if real else "no decimal word"
             raise UserError(f"{path} line {line}: {token[:40]!r} is {hint}")
         yield int(token)

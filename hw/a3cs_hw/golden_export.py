@@ -8,8 +8,8 @@
     verilog-testbench   bench.v and the files of hex
 
 Files keep the golden folder's layout (y/stem.hex, ...), so that `golden diff OUT/y` reads what was exported. What is exported is
-one vector, or a group: a network's inner maps appear once. Maps (x, r, y) may be written channels last; weights never are.
-Accumulators are written if asked for (y/UNIT.acc.hex, ...), in the order of y.
+one vector, or a group: a network's inner maps appear once. Maps (x, r, y and accumulators) may be written channels last; weights
+never are. Accumulators are written if asked for: y/UNIT.acc.hex, ...
 """
 
 from __future__ import annotations
@@ -83,6 +83,8 @@ def export(
     vectors = [v for v in folder.manifest.vectors if v.name == name or split_name(v.name)[0] == name]
     if not vectors:
         raise UserError(f"{golden} has no vector or group {name!r}; groups: {', '.join(folder.manifest.groups())}")
+    if accumulators:
+        _check_accumulators(folder, vectors, name)
     for vector in folder.manifest.vectors:
         if split_name(vector.name)[0] == split_name(vectors[0].name)[0]:
             folder.expected(vector)  # computes the maps of which only hashes are stored
@@ -95,6 +97,15 @@ def export(
     for path, data in found.items():
         files.write_bytes(path, data)
     return list(found)
+
+
+def _check_accumulators(folder: Folder, vectors: list[Vector], name: str) -> None:
+    units = [vector.name for vector in vectors if isinstance(vector, UnitVector)]
+    if not units:
+        raise UserError(f"{name} has no units: the accumulators of a write-back by itself are what it reads, and written anyway")
+    names = {vector.name for vector in folder.manifest.vectors}
+    if taken := next((unit for unit in units if f"{unit}{ACC}" in names), ""):
+        raise UserError(f"{taken}: a unit is named {split_name(taken)[1]}{ACC}, as the file of its accumulators would be")
 
 
 def _is_ours(path: Path, out: Path) -> bool:
@@ -165,7 +176,7 @@ def vector_lines(vectors: list[Vector], suffix: str, wanted: Wanted) -> bytes:
     """vectors.txt: the manifest's lines of the vectors, whose paths are those of the exported files."""
     lines = [LIST_HEAD]
     if wanted.order != GOLDEN:
-        lines.append("# The words of maps (x, r, y) lie channels last: frame, row, column, channel.")
+        lines.append("# The words of maps (x, r, y, acc) lie channels last: frame, row, column, channel.")
     for vector in vectors:
         paths: dict[str, Any] = {role: f"{_stem(path, vector)}.{suffix}" for role, path, _ in roles(vector, wanted)}
         sums = [AccumulatorsLine(vector.name, paths.pop("acc"))] if isinstance(vector, UnitVector) and "acc" in paths else []
@@ -201,7 +212,7 @@ def _npz_file(folder: Folder, vectors: list[Vector], wanted: Wanted) -> Files:
 def _c_file(folder: Folder, vectors: list[Vector], wanted: Wanted) -> Files:
     name = wanted.name
     guard = f"GOLDEN_{identifier(name).upper()}_H"
-    laid = "" if wanted.order == GOLDEN else ", but maps (x, r, y) channels last: frame, row, column, channel"
+    laid = "" if wanted.order == GOLDEN else ", but maps (x, r, y, acc) channels last: frame, row, column, channel"
     lines = [SOURCE_HEAD, f"/* Golden vectors {name}: words as golden/FORMAT.md lays them out{laid}. */"]
     lines += [f"#ifndef {guard}", f"#define {guard}", "", "#include <stdint.h>", "", NAMES]
     for vector in vectors:

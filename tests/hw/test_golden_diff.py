@@ -22,6 +22,7 @@ from a3cs_hw.simulator import walk_design
 from a3cs_hw.template import Bits, Chunk, Design
 from a3cs_hw.trace import STORE, walk_events
 
+SUMS_WRONG = ("residual twice", "w zero-extended")
 CHUNKS = (Chunk(4, 4, tm=4, tn=5, tr=4, tc=4, order="msn"), Chunk(2, 8, tm=8, tn=3, tr=2, tc=5, order="smn"))
 
 
@@ -114,7 +115,7 @@ def test_every_class_names_one_of_its_own(table):
     assert {fault.name for fault in FAULT_CLASSES} <= {row.report.fault.name for row in table if row.right}
 
 
-@pytest.mark.parametrize("what", ["residual twice", "w zero-extended", "ReLU missing", "output transposed"])
+@pytest.mark.parametrize("what", [*SUMS_WRONG, "ReLU missing", "output transposed", "y of one bit less"])
 def test_accumulators_narrow_the_search(folder, tmp_path, what):
     """A fault is looked for on the wrong side of the write-back, or in words of which saturation hides most."""
     fault = next(fault for fault in FAULTS if fault.what == what)
@@ -133,6 +134,29 @@ def test_accumulators_narrow_the_search(folder, tmp_path, what):
     assert report.fault.kind in fault.kinds and report.fault.exact and report.fault.tried < alone.tried
     assert (report.fault.sums, report.fault.wrong) == (bool(wrong), wrong or report.first[1].count)
     assert f"of {report.fault.wrong} wrong {'accumulators' if wrong else 'words'}" in report.fault.describe()
+
+
+def test_sums_of_a_unit_before_the_first_wrong_one(folder, tmp_path):
+    """The fault is looked for in a unit that only read what another, of which the dump has accumulators alone, did wrong."""
+    fault = next(fault for fault in FAULTS if fault.name == "tiny16/stem" and fault.what == "accumulator saturates at 20 bits")
+    inputs = folder.inputs(vectors_of(folder, "tiny16")["stem"])
+    write_dump(folder, fault.name, fault.run(*inputs), tmp_path / "dump")
+    (tmp_path / "dump" / "stem.bin").unlink()
+    np.save(tmp_path / "dump" / "stem.acc.npy", fault.machine(*inputs).sums())
+    report = golden.diff(tmp_path / "dump", GOLDEN, "tiny16")
+    assert report.first[0] != "stem" and report.examined == "stem" and report.fault.exact
+    assert report.document()["accumulators"]["stem"]["fault"]["what"] == fault.said == report.fault.what
+    assert report.document()["first"]["fault"] is None
+
+
+def test_an_accumulator_that_does_not_wrap(folder, tmp_path):
+    """What a wider register holds is named no more once it is seen, or shown as if it were the right word."""
+    part, x, residual = folder.inputs(vectors_of(folder, "units")["residual_wraps"])
+    np.save(tmp_path / "residual_wraps.acc.npy", arithmetic.exact_sums(part, x, residual))
+    report = golden.diff(tmp_path, GOLDEN, "units", partial=True)
+    assert report.fault.exact and report.fault.what == "accumulator does not wrap at 48 bits"
+    found = report.accumulators["residual_wraps"]
+    assert found.hexadecimal(found.got) == f"0x{found.got % 2**64:016x}" != found.hexadecimal(found.expected)
 
 
 @pytest.mark.parametrize("bits", [33, 63, 64])

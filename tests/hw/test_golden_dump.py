@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,9 @@ from golden_cases import GOLDEN, command, golden_vectors, spoil
 
 from a3cs_hw import golden
 from a3cs_hw.files import UserError
+from a3cs_hw.fixed import Format
+from a3cs_hw.golden_dump import read_words
+from a3cs_hw.golden_export import export
 
 
 @pytest.fixture
@@ -104,6 +108,30 @@ def test_accumulators_of_a_write_back_by_itself(tmp_path):
     (tmp_path / "narrow.s5.AP_RND.AP_SAT.acc.bin").write_bytes(b"")
     with pytest.raises(UserError, match="no unit 'narrow.s5.AP_RND.AP_SAT.acc'"):
         golden.diff(tmp_path / "narrow.s5.AP_RND.AP_SAT.acc.bin", GOLDEN, "requantize")
+
+
+def test_decimal_words_of_64_bits(tmp_path):
+    """The largest and smallest accumulators cannot be read, or what is larger still is read as another word."""
+    words = np.array([2**63 - 1, -(2**63), 0])
+    (tmp_path / "u.acc.dat").write_text(" ".join(map(str, words.tolist())))
+    assert np.array_equal(read_words(tmp_path / "u.acc.dat", words, Format(64, 0)), words)
+    (tmp_path / "u.acc.dat").write_text(f"0 {2**63} 0")
+    with pytest.raises(UserError, match="line 1: '9223372036854775808' is no decimal word"):
+        read_words(tmp_path / "u.acc.dat", words, Format(64, 0))
+
+
+def test_a_unit_that_is_named_as_the_accumulators_of_another(network, frames, tmp_path):
+    """One of two files of the same name is compared with, or written over, the other."""
+
+    def name(old):
+        return "stem.acc" if old == "cell01.expand" else old
+
+    units = (replace(unit, name=name(unit.name), input=name(unit.input), residual=name(unit.residual)) for unit in network.units)
+    parts = {key: {name(unit): its for unit, its in getattr(network, key).items()} for key in ("formats", "weights", "biases")}
+    golden.generate_network(replace(network, units=tuple(units), **parts), frames, tmp_path / "golden")
+    assert golden.diff(tmp_path / "golden" / "network" / "y", tmp_path / "golden").passed
+    with pytest.raises(UserError, match="network/stem: a unit is named stem.acc, as the file of its accumulators would be"):
+        export(tmp_path / "golden", "network", "hex", tmp_path / "out", accumulators=True)
 
 
 BAD_DUMPS = {

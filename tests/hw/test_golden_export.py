@@ -196,6 +196,7 @@ BAD = {
     "accumulators of a bench": (
         ("tiny16", "--format", "cpp-testbench", "--accumulators"), "cpp-testbench compares what a unit writes, not its acc",
     ),
+    "accumulators of what has none": (("requantize", "--accumulators"), "requantize has no units"),
     "a bench of no network": (("units", "--format", "cpp-testbench"), "units is no network but "),
 }
 
