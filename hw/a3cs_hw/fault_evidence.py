@@ -88,8 +88,8 @@ class Evidence:
         return "accumulator" if self.stage == SUM else "output word"
 
     @property
-    def y(self) -> str:
-        """How suspects name the words that leave."""
+    def y_name(self) -> str:
+        """The short name of these words, as suspects say it beside x and w."""
         return "acc" if self.stage == SUM else "y"
 
     @cached_property

@@ -24,7 +24,7 @@ def byte_order(e: Evidence) -> Suspects:
         yield Suspect("bytes of the residual are swapped", e.made(added=added), whole=True)
     if part.y.dtype.itemsize > 1:
         words = e.expected.astype(part.y.dtype).byteswap().astype(np.int64)
-        yield Suspect(f"bytes of {e.y} are swapped", words, whole=True)
+        yield Suspect(f"bytes of {e.y_name} are swapped", words, whole=True)
 
 
 def _swapped(words: np.ndarray, form: Format) -> np.ndarray:
@@ -43,7 +43,7 @@ def beat_order(e: Evidence) -> Suspects:
             yield Suspect(f"w: the {beat} words of a beat in reverse", e.made(e.sums(w)), whole=True)
         if beat <= e.unit.output_words:
             words = _reversed_beats(e.expected.reshape(len(e.expected), -1), beat).reshape(e.expected.shape)
-            yield Suspect(f"{e.y}: the {beat} words of a beat in reverse", words, whole=True)
+            yield Suspect(f"{e.y_name}: the {beat} words of a beat in reverse", words, whole=True)
 
 
 def _reversed_beats(streams: np.ndarray, beat: int) -> np.ndarray:
