@@ -13,6 +13,7 @@ from typing import Any
 
 from a3cs_hw.files import UserError
 from a3cs_ref.checkpoint import alone
+from a3cs_ref.paper.agents import AGENTS, agent_of, held_agents
 from a3cs_ref.paper.expected import kind_of, run_of
 from a3cs_ref.paper.jobs import Job, in_order
 from a3cs_ref.paper.names import scale_words
@@ -21,11 +22,13 @@ from a3cs_ref.paper.process import found
 from a3cs_ref.paper.rows import PLACE, Row, header, read_rows, write_rows
 
 COSTS = "costs"
+APART = ("seconds", "operators")  # of a result: in costs.jsonl and agents.jsonl
 SEVERAL = ("accelerator", "memory")  # a job that compares accelerators fills a row for each
 
 
 def collect(out: Path, request: Request, entries: Mapping[str, Sequence[Entry]]) -> None:
-    """Write OUT/ARTEFACT.jsonl for every artefact of the plan, and OUT/costs.jsonl, from the jobs that are done.
+    """Write OUT/ARTEFACT.jsonl for every artefact of the plan, and OUT/costs.jsonl, from the jobs that are done, and
+    agents.jsonl where a search is among them.
 
     Two commands that end at a time take turns: neither loses the other's rows.
     """
@@ -34,6 +37,8 @@ def collect(out: Path, request: Request, entries: Mapping[str, Sequence[Entry]])
         for artefact, planned in entries.items():
             _merge(out, _header(artefact, request), [row for entry in planned for row in rows_of(out, entry)])
         _merge(out, _header(COSTS, request), [row for job in jobs for row in cost_of(out, job)])
+        if agents := [row for job in jobs for row in agent_of(out, job)]:
+            _merge(out, _header(AGENTS, request), agents)
 
 
 def rows_of(out: Path, entry: Entry) -> list[Row]:
@@ -42,7 +47,7 @@ def rows_of(out: Path, entry: Entry) -> list[Row]:
     if document is None:
         return []
     about = {"job": entry.job.key, "commit": document["commit"], "machine": document["machine"]}
-    result = {name: value for name, value in document["result"].items() if name != "seconds"}
+    result = {name: value for name, value in document["result"].items() if name not in APART}
     several = result.pop("rows", [{}])
     return [entry.row | about | result | row for row in several]
 
@@ -59,18 +64,18 @@ def cost_of(out: Path, job: Job) -> list[Row]:
 
 
 def lacking(out: Path, entries: Mapping[str, Sequence[Entry]]) -> list[Job]:
-    """The jobs whose rows are not all in `out`'s files yet, after the jobs that they need."""
+    """The jobs whose rows are not all in `out`'s files yet, after the jobs that they need and whose result is not held."""
     missing = []
     for artefact, planned in entries.items():
         path = out / f"{artefact}.jsonl"
         held = {row["job"] for row in read_rows(path, artefact)[1]} if path.exists() else set()
         missing += [entry.job for entry in planned if entry.job.key not in held or found(out, entry.job) is not None]
-    return in_order(missing)
+    return in_order(missing, held_agents(out).keys() - {job.key for job in missing})
 
 
 def check_held(out: Path, request: Request, entries: Mapping[str, Sequence[Entry]]) -> None:
     """UserError, before anything runs, if `out` holds results of another scale or preset, or of others in the same place."""
-    for artefact in (*entries, COSTS):
+    for artefact in (*entries, COSTS, AGENTS):
         path = out / f"{artefact}.jsonl"
         if not path.exists():
             continue

@@ -11,6 +11,7 @@ from pathlib import Path
 from a3cs_hw.draw import save_png
 from a3cs_hw.files import UserError, read_bytes, sha256, write_bytes
 from a3cs_ref.kernels.threads import available
+from a3cs_ref.paper.agents import AGENTS, check_mixed, recall
 from a3cs_ref.paper.captions import figure_page
 from a3cs_ref.paper.claims import claims_page
 from a3cs_ref.paper.collect import COSTS, check_held, collect, lacking
@@ -61,16 +62,19 @@ def adopted(name: str, out: Path) -> Teacher:
 def run(request: Request, out: Path, at_once: int | None, scheduler: str | None, resume: bool) -> Ended:
     """Run what the request needs and is not done, and collect the rows. Says at the end which jobs failed.
 
-    UserError when `out` holds results of another scale or preset, or unfinished runs that are not to be resumed.
+    UserError when `out` holds results of another scale or preset, or unfinished runs that are not to be resumed;
+    and when measurements of two agents would be mixed.
     """
     entries = plan(request)
     check_extras(entries)
     check_teacher(request, entries, out)
     check_held(out, request, entries)
     jobs = lacking(out, entries)
+    check_mixed(out, request, jobs)
     begun = [job for job in jobs if (out / job.folder / "job.json").exists() and found(out, job) is None]
     if begun and not resume:
         raise UserError(f"{out} holds unfinished runs ({begun[0].label}); go on with --resume or choose another --out")
+    recall(out, jobs)
     at_once = at_once or available()
     announce(jobs, out, None if scheduler else at_once)
     with Show(len(jobs), sum(found(out, job) is not None for job in jobs)) as show:
@@ -149,7 +153,7 @@ def write(rows_in: Path, out: Path, artefacts: Sequence[str], page: Path) -> lis
             picture = drawn(out, artefact).with_suffix(".png")
             save_png(draw(artefact, header, rows), picture)
             write_bytes(drawn(out, artefact), figure_page(artefact, header, rows, picture.name).encode())
-    for name in (*artefacts, COSTS):
+    for name in (*artefacts, COSTS, AGENTS):
         rows_file = rows_in / f"{name}.jsonl"
         if elsewhere and rows_file.exists():
             write_bytes(out / rows_file.name, read_bytes(rows_file))

@@ -53,7 +53,7 @@ def cosearch(config: Mapping[str, Any], folder: Path) -> Answer:
     derived = derive_agent(folder, config["evaluations"]).document
     rows = RunFolder(folder).rows()
     curve = [[row["step"], row["theta_updates"], row["argmax_score"]] for row in rows if "argmax_score" in row]
-    kept = {name: derived[name] for name in ("macs", "expected_macs_start", "expected_macs_end")}
+    kept = {name: derived[name] for name in ("operators", "macs", "expected_macs_start", "expected_macs_end")}
     return _scores(curve) | kept | {"seconds": training_seconds(rows)}
 
 

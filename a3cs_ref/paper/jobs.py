@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 THREADS = 1  # of every job: the bits of a result depend on it, the order and the number of jobs at a time do not
@@ -59,15 +59,18 @@ class Ended:
     left: int = 0
 
 
-def in_order(jobs: Iterable[Job]) -> list[Job]:
-    """The jobs and all that they need, each once, every job after those that it needs."""
+def in_order(jobs: Iterable[Job], held: Collection[str] = ()) -> list[Job]:
+    """The jobs and all that they need, each once, every job after those that it needs.
+
+    held: keys of jobs that need not be done for others, whose result is there without them.
+    """
     ordered: dict[str, Job] = {}
-    for job in _depth_first(jobs):
+    for job in _depth_first(jobs, held):
         ordered.setdefault(job.key, job)
     return list(ordered.values())
 
 
-def _depth_first(jobs: Iterable[Job]) -> Iterator[Job]:
+def _depth_first(jobs: Iterable[Job], held: Collection[str]) -> Iterator[Job]:
     for job in jobs:
-        yield from _depth_first(job.needs)
+        yield from _depth_first((need for need in job.needs if need.key not in held), held)
         yield job

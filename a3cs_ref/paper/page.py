@@ -43,6 +43,7 @@ def page(
     parts = ["# The paper's claims, and what we measured", _measured(headers), *_links(drawn), METHOD.rstrip()]
     parts.append(table(("", "Claim", "Whose", "Verdict", "Where", "Because of"), summary))
     parts += [_section(number, claim) for number, claim in enumerate(claims, 1)]
+    parts += [_agents(found["agents"])] if found.get("agents") else []
     parts += [_costs(found["costs"])] if found.get("costs") else []
     parts.append(_origin(found))
     return "\n\n".join(parts) + "\n"
@@ -105,6 +106,19 @@ def _used(lines: list[list[str]]) -> tuple[list[str], list[list[str]]]:
     """The columns that have any entry."""
     columns = [column for column in range(len(HEADS)) if any(line[column] for line in lines)]
     return [HEADS[column] for column in columns], [[line[column] for column in columns] for line in lines]
+
+
+def _agents(rows: Sequence[Row]) -> str:
+    """Which operators the searches chose."""
+    text = (
+        "The agents with the highest alpha: an operator a cell, in order. `conv3` is a convolution of kernel 3, `ir5e3` an "
+        "inverted residual of kernel 5 and expansion 3."
+    )
+    heads = ("Game", "Scheme", "Seed", "Operators", "MACs of a frame")
+    lines = [
+        [game_title(row["game"]), row["scheme"], str(row["seed"]), " ".join(row["operators"]), f"{row['macs']:,}"] for row in rows
+    ]
+    return f"## Agents that were found\n\n{text}\n\n{table(heads, lines)}"
 
 
 def _costs(rows: Sequence[Row]) -> str:

@@ -21,13 +21,13 @@ def run_here(jobs: Sequence[Job], out: Path, at_once: int, show: Show) -> Ended:
     When interrupted, what ran has saved. UserError when a job cannot be started; what runs saves and stops first.
     """
     waiting = [job for job in jobs if found(out, job) is None]
-    done = {job.key for job in jobs} - {job.key for job in waiting}
+    undone = {job.key for job in waiting}
     running: dict[subprocess.Popen, Job] = {}
     failures: list[str] = []
     with interruptible() as interrupt:
         try:
             while not interrupt.requested:
-                ready = [job for job in waiting if all(need.key in done for need in job.needs)]
+                ready = [job for job in waiting if _free(job, undone)]
                 for job in ready[: at_once - len(running)]:
                     waiting.remove(job)
                     running[start(out, job)] = job
@@ -39,15 +39,20 @@ def run_here(jobs: Sequence[Job], out: Path, at_once: int, show: Show) -> Ended:
                 for process in [process for process in running if process.poll() is not None]:
                     job = running.pop(process)
                     if process.returncode == 0:
-                        done.add(job.key)
+                        undone.remove(job.key)
                         show.ended(job)
                     else:
                         failures.append(failure(out, job, process))
                         show.failed(job)
         finally:
             stop(running)
-    interrupted = bool(running) or any(all(need.key in done for need in job.needs) for job in waiting)
+    interrupted = bool(running) or any(_free(job, undone) for job in waiting)
     return Ended(interrupted, tuple(failures), 0 if interrupted else len(waiting))
+
+
+def _free(job: Job, undone: Collection[str]) -> bool:
+    """Whether all that the job needs is there."""
+    return not any(need.key in undone for need in job.needs)
 
 
 def stop(processes: Collection[subprocess.Popen]) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 from a3cs_hw.files import UserError, check_format, write_bytes
 from a3cs_ref.nn.build import NETS
+from a3cs_ref.nn.cells import CELLS, OPERATORS
 from a3cs_ref.paper.scales import SCALES, SETTINGS
 from a3cs_ref.search.config import SCHEMES
 
@@ -35,6 +36,7 @@ ROW_KINDS: dict[str, tuple[str, ...]] = {
     "figure2": ("search",),
     "figure3": ("training", "hardware"),
     "costs": ("cost",),
+    "agents": ("agent",),
 }  # the kinds of row of every file
 
 
@@ -66,6 +68,10 @@ def _curve(counts: int) -> Check:
         return all(map(_is_number, scores)) and all(all(map(_is_count, each)) and list(each) == sorted(each) for each in whole)
 
     return fits, f"a list of [{', '.join(['a whole number'] * counts)}, a score], in order"
+
+
+def _is_agent(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == CELLS and all(name in OPERATORS for name in value)
 
 
 COUNT: Check = _is_count, "a whole number, 0 or more"
@@ -100,6 +106,10 @@ FIELDS: dict[str, dict[str, Check]] = {
         "row": _one_of("hardware"), **_RUN, **_DESIGN, "throughput_fps": ((lambda value: value is None), "null"),
         "reason": TEXT, **_ORIGIN,
     },
+    "agent": {
+        "row": _one_of("agent"), **_RUN, "scheme": _one_of(*SCHEMES),
+        "operators": (_is_agent, f"a list of {CELLS} out of {', '.join(OPERATORS)}"), "macs": POSITIVE, **_ORIGIN,
+    },
     "cost": {"row": _one_of("cost"), **_RUN, "what": TEXT, "steps": COUNT, "seconds": NUMBER, **_ORIGIN},
 }  # fmt: skip
 
@@ -110,6 +120,7 @@ PLACE = {
     "search": ("game", "scheme", "seed"),
     "hardware": ("game", "agent", "accelerator", "memory", "seed"),
     "cost": ("game", "what", "seed", "job"),
+    "agent": ("game", "scheme", "seed"),
 }  # what tells two rows of a kind apart, and their order
 
 

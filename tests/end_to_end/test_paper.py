@@ -121,6 +121,29 @@ def test_killed_searches(tmp_path):
     killed_and_resumed(FIGURE, tmp_path, tmp_path / "undisturbed")
 
 
+@pytest.mark.slow
+def test_an_agent_from_elsewhere(tmp_path):
+    """Whoever has the rows of an agent could not train it without its search, or would train another one."""
+    pytest.importorskip("matplotlib", reason="pictures need the extra `plot`")
+    there, here = tmp_path / "there", tmp_path / "here"
+    agent = ("paper", "figure3", *FIGURE[2:], "--only", "searched")
+    done(*agent, "hardware", "--out", there)
+    here.mkdir()
+    for path in there.glob("*.jsonl"):
+        shutil.copy(path, here)
+    done(*agent, "--out", here)
+    (found,) = read_rows(here / "agents.jsonl", "agents")[1]
+    trained = next(row for row in read_rows(here / "figure3.jsonl", "figure3")[1] if row["row"] == "training")
+    assert trained["macs"] == found["macs"]
+    folders = [path.name for path in (here / "jobs").iterdir() if (path / "job.json").exists()]
+    assert len(folders) == 2 and found["job"] not in folders  # its teacher and it
+    shutil.rmtree(here)
+    here.mkdir()
+    shutil.copy(there / "figure3.jsonl", here)
+    refused("of an agent that was found elsewhere", *agent, "--out", here)
+    assert not (here / "jobs").exists()
+
+
 def killed_and_resumed(command, folder, undisturbed):
     """Three SIGKILLs at random moments, then to the end: the bytes of the undisturbed command."""
     killed, rng = folder / "killed", np.random.default_rng(8)

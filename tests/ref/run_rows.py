@@ -34,6 +34,12 @@ def hardware(game="catch", seed=0, agent="searched", accelerator="A3C-S", memory
     return row | ORIGIN | {"job": f"hardware-{game}-{agent}-{seed}"} | other
 
 
+def agent(game="catch", seed=0, scheme="one-level", operators=("conv3",) * 11 + ("skip",), **other):
+    """An agent that a search found."""
+    row = {"row": "agent", "game": game, "scheme": scheme, "seed": seed, "operators": list(operators), "macs": 5_000_000}
+    return row | ORIGIN | {"job": f"cosearch-{game}-{scheme}-{seed}"} | other
+
+
 def cost(game="catch", seed=0, what="vanilla", steps=7200, seconds=3600.0):
     """An hour at two agent steps a second."""
     row = {"row": "cost", "game": game, "seed": seed, "what": what, "steps": steps, "seconds": seconds}

@@ -1,7 +1,7 @@
 """Claims: each verdict is reached from made-up runs, in both directions, and none is given on too little."""
 
 import pytest
-from run_rows import cost, hardware, search, training, write
+from run_rows import agent, cost, hardware, search, training, write
 
 from a3cs_hw.files import UserError
 from a3cs_ref.paper import claims
@@ -218,6 +218,7 @@ def test_the_same_rows_are_the_same_page(tmp_path):
     rows = [row for seed in range(3) for row in networks("catch", seed, **scores)]
     write(tmp_path, "table1", rows)
     write(tmp_path, "costs", [cost(), cost(seed=1)])
+    write(tmp_path, "agents", [agent(seed=1), agent()])
     text = claims_page(tmp_path)
     assert claims_page(tmp_path) == text
     write(tmp_path, "table1", rows[::-1])
@@ -225,6 +226,7 @@ def test_the_same_rows_are_the_same_page(tmp_path):
     write(tmp_path, "figure1", rows)
     assert claims_page(tmp_path).split("## 1.")[1] == text.split("## 1.")[1]
     assert "| Catch | vanilla | 2 | 14,400 | 2.00 | 2 |" in text and "0123456789ab" in text
+    assert f"| Catch | one-level | 0 | {'conv3 ' * 11}skip | 5,000,000 |\n| Catch | one-level | 1 |" in text
 
 
 def test_the_page_is_whole(tmp_path):

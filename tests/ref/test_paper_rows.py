@@ -4,7 +4,7 @@ import json
 import random
 
 import pytest
-from run_rows import cost, hardware, search, training, write
+from run_rows import agent, cost, hardware, search, training, write
 
 from a3cs_hw.files import UserError
 from a3cs_ref.paper import rows as module
@@ -16,6 +16,7 @@ ROWS = {
     "figure2": [search(scheme=scheme) for scheme in ("one-level", "bi-level", "direct")],
     "figure3": [training(net="random", arm="ac"), hardware(), hardware(accelerator="DNNBuilder", fps=None)],
     "costs": [cost(), cost(what="one-level")],
+    "agents": [agent(), agent(scheme="direct", operators=("skip",) * 12)],
 }
 
 

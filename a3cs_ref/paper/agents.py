@@ -1,0 +1,70 @@
+"""OUT/agents.jsonl: the agents that searches found, so that rows alone are enough to train and measure them.
+
+A score and the FPS beside it must be of one agent. The same search on another processor may find another one, for sums of floats
+differ: an agent whose operators are held is never searched for again for the sake of others, and measurements of one whose
+operators are not are not mixed with those of one that is found here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from a3cs_hw.files import UserError
+from a3cs_ref.nn.build import write_agent
+from a3cs_ref.paper.expected import run_of
+from a3cs_ref.paper.jobs import Job, in_order
+from a3cs_ref.paper.plan import Request, plan
+from a3cs_ref.paper.process import found
+from a3cs_ref.paper.rows import Row, read_rows
+
+AGENTS = "agents"
+OF_AGENTS = ("figure3", "table3")  # the artefacts that measure the agents that were found
+
+
+def agent_of(out: Path, job: Job) -> list[Row]:
+    """The row of the agent that a search found: none for other jobs, and before it is done."""
+    document = found(out, job) if job.kind == "cosearch" else None
+    if document is None:
+        return []
+    run, result = run_of(job), document["result"]
+    row = {"row": "agent", "game": run["game"], "scheme": run["scheme"], "seed": run["seed"]}
+    origin = {"job": job.key, "commit": document["commit"], "machine": document["machine"]}
+    return [row | {name: result[name] for name in ("operators", "macs")} | origin]
+
+
+def held_agents(out: Path) -> dict[str, Row]:
+    """The rows of agents.jsonl by the search's key, but for those of searches that were done here."""
+    path = out / f"{AGENTS}.jsonl"
+    rows = read_rows(path, AGENTS)[1] if path.exists() else []
+    return {row["job"]: row for row in rows if not (out / "jobs" / row["job"] / "result.json").exists()}
+
+
+def recall(out: Path, jobs: Sequence[Job]) -> None:
+    """Write agent.json for what is known from its row alone and needed by one of the jobs."""
+    held, here = held_agents(out), {job.key for job in jobs}
+    for need in {need.key: need for job in jobs for need in job.needs}.values():
+        if need.key in held and need.key not in here:
+            row = held[need.key]
+            write_agent(out / need.folder / "agent.json", row["operators"], game=row["game"], macs=row["macs"])
+
+
+def check_mixed(out: Path, request: Request, jobs: Sequence[Job]) -> None:
+    """UserError, before anything runs, if a search may find another agent than the one that rows from elsewhere are about."""
+    searches = {job.key: job for job in jobs if job.kind == "cosearch" and found(out, job) is None}
+    for artefact, job in _measured_elsewhere(out, request) if searches else ():
+        for need in in_order(job.needs):
+            if need.key in searches:
+                line = f"{out / artefact}.jsonl: holds {job.label}, of an agent that was found elsewhere"
+                raise UserError(f"{line}; {need.label} would find one anew here; delete such rows or choose another --out")
+
+
+def _measured_elsewhere(out: Path, request: Request) -> Iterator[tuple[str, Job]]:
+    """The jobs about agents whose rows are held and which were not done here, and in whose file."""
+    for artefact, planned in plan(dataclasses.replace(request, artefacts=OF_AGENTS, only=())).items():
+        path = out / f"{artefact}.jsonl"
+        held = {row["job"] for row in read_rows(path, artefact)[1]} if path.exists() else set()
+        for entry in planned:
+            if entry.job.key in held and found(out, entry.job) is None:
+                yield artefact, entry.job

@@ -1,0 +1,116 @@
+"""agents.jsonl: who has the rows of a search needs no search, and never two agents in one figure."""
+
+from __future__ import annotations
+
+import pytest
+from run_rows import agent, hardware, write
+
+from a3cs_hw.files import UserError, write_json
+from a3cs_ref.nn.build import parse_net
+from a3cs_ref.paper import agents
+from a3cs_ref.paper.collect import collect, lacking
+from a3cs_ref.paper.plan import Request, plan
+from a3cs_ref.paper.process import RESULT
+from a3cs_ref.paper.rows import read_rows
+
+REQUEST = Request(("figure3",), "laptop", ("catch",), 1, only=("searched",))
+OPERATORS = ["ir5e3", "skip"] * 6
+
+
+@pytest.fixture
+def entries():
+    """What figure3 needs of one searched agent: its designs, and its training."""
+    return plan(REQUEST)
+
+
+@pytest.fixture
+def search(entries):
+    """The job that finds it."""
+    return next(need for need in entries["figure3"][0].job.needs if need.kind == "cosearch")
+
+
+def measured(entries):
+    """Rows of the searched agent's designs, which came without their runs."""
+    job = next(entry.job for entry in entries["figure3"] if entry.row["row"] == "hardware")
+    return [hardware(job=job.key)]
+
+
+def finished(out, job, **result):
+    """The file that says a job is done."""
+    document = {"format": RESULT[0], "version": RESULT[1], "commit": "0123456789ab", "machine": "mine", "result": result}
+    write_json(out / job.folder / "result.json", document)
+
+
+def kinds(jobs):
+    """Kinds of the jobs, in order."""
+    return [job.kind for job in jobs]
+
+
+def test_a_search_leaves_the_row_of_its_agent(entries, search, tmp_path):
+    """What a search took hours to find would be gone with its folder."""
+    collect(tmp_path, REQUEST, entries)
+    assert not (tmp_path / "agents.jsonl").exists()
+    finished(tmp_path, search, operators=OPERATORS, macs=7, seconds=1.0)
+    collect(tmp_path, REQUEST, entries)
+    about = {"job": search.key, "machine": "mine", "macs": 7}
+    assert read_rows(tmp_path / "agents.jsonl", "agents")[1] == [agent(operators=OPERATORS, **about)]
+
+
+def test_who_has_the_row_needs_no_search(entries, search, tmp_path):
+    """A day of searches would be run again for an agent that is known; or its training begin without it."""
+    assert kinds(lacking(tmp_path, entries)) == ["train", "cosearch", "hardware", "train"]
+    write(tmp_path, "agents", [agent(operators=OPERATORS, job=search.key)])
+    jobs = lacking(tmp_path, entries)
+    assert kinds(jobs) == ["hardware", "train", "train"]  # a teacher, which the student needs
+    agents.recall(tmp_path, jobs)
+    assert parse_net(str(tmp_path / search.folder / "agent.json")) == {"net": "agent", "operators": OPERATORS}
+
+
+def test_designs_of_a_known_agent_need_no_teacher(search, tmp_path):
+    """What only the search needed would be trained for nobody."""
+    write(tmp_path, "agents", [agent(job=search.key)])
+    designs = plan(Request(("figure3",), "laptop", ("catch",), 1, only=("searched", "hardware")))
+    assert kinds(lacking(tmp_path, designs)) == ["hardware"]
+
+
+def test_a_search_that_is_asked_for_is_run(entries, search, tmp_path):
+    """Figure 2 would lack a curve because the agent is known; or the training take the old agent while a new one is found."""
+    write(tmp_path, "agents", [agent(job=search.key)])
+    both = entries | plan(Request(("figure2",), "laptop", ("catch",), 1, only=("one-level",)))
+    jobs = lacking(tmp_path, both)
+    assert kinds(jobs) == ["train", "cosearch", "hardware", "train"]
+    agents.recall(tmp_path, jobs)
+    assert not (tmp_path / search.folder).exists()
+
+
+def test_what_was_found_here_counts(entries, search, tmp_path):
+    """An old row would replace the agent that a search has just found."""
+    write(tmp_path, "agents", [agent(operators=OPERATORS, job=search.key)])
+    finished(tmp_path, search, operators=["skip"] * 12, macs=7)
+    jobs = lacking(tmp_path, entries)
+    assert search in jobs
+    agents.recall(tmp_path, jobs)
+    assert not (tmp_path / search.folder / "agent.json").exists()
+
+
+@pytest.mark.parametrize("held", ["figure3", "table3"])
+def test_two_agents_are_not_mixed(held, entries, search, tmp_path):
+    """The score of one agent would stand beside the FPS of another."""
+    write(tmp_path, held, measured(entries))
+    jobs = lacking(tmp_path, entries)
+    with pytest.raises(UserError, match=rf"{held}.jsonl: holds catch searched's .*; catch one-level search, seed 0 would"):
+        agents.check_mixed(tmp_path, REQUEST, jobs)
+    write(tmp_path, "agents", [agent(job=search.key)])
+    agents.check_mixed(tmp_path, REQUEST, lacking(tmp_path, entries))
+    (tmp_path / "agents.jsonl").unlink()
+    finished(tmp_path, search)
+    agents.check_mixed(tmp_path, REQUEST, lacking(tmp_path, entries))
+
+
+def test_measured_here_is_not_from_elsewhere(entries, search, tmp_path):
+    """Whoever deletes a search's damaged folder, as they are told to, could not run it again."""
+    write(tmp_path, "figure3", measured(entries))
+    finished(tmp_path, next(entry.job for entry in entries["figure3"] if entry.row["row"] == "hardware"))
+    jobs = lacking(tmp_path, entries)
+    assert search in jobs
+    agents.check_mixed(tmp_path, REQUEST, jobs)
