@@ -2,8 +2,8 @@
  *
  *   cc -std=c99 -O2 -o check golden/check.c && ./check golden
  *
- * Verifies the SHA-256 of every file it reads, computes every output word, and compares; of an output that is not in the
- * folder it compares the SHA-256. Prints "N vectors, M mismatches"; exit status 0 when M is 0, 1 otherwise, 2 when the
+ * Verifies that the manifest is whole and the SHA-256 of every file in the folder, computes every output word, and compares;
+ * of an output that is not in the folder it compares the SHA-256. Prints "N vectors, M mismatches"; exit status 0 when M is 0, 1 otherwise, 2 when the
  * folder cannot be read. Schedules are schedule.c's.
  */
 #include <stdint.h>
@@ -156,11 +156,36 @@ static int is_stored(const char *path, char *hash)
     return is(presence, "stored");
 }
 
+/* The manifest's last line is the hash of what stands above it. */
+static void check_end(size_t size)
+{
+    char found[65], *last = manifest + size;
+    if (size && last[-1] == '\n')
+        for (last--; last > manifest && last[-1] != '\n';) last--;
+    sha256((unsigned char *)manifest, (size_t)(last - manifest), found);
+    if (strncmp(last, "end ", 4) || strncmp(last + 4, found, 64) || !is(last + 68, "\n"))
+        fail("cut short or changed: its last line is not the SHA-256 of those above it", "manifest.txt");
+}
+
+/* A file that a line of the manifest calls stored is there, and is the one. */
+static void check_file(const char *line)
+{
+    char path[PATH_SIZE], hash[65], presence[16], found[65];
+    unsigned char *bytes;
+    size_t length;
+    if (sscanf(line, "file %*s %64s %15s %255s", hash, presence, path) != 3) fail("a damaged file line", "manifest.txt");
+    if (!is(presence, "stored")) return;
+    bytes = read_file(path, &length);
+    sha256(bytes, length, found);
+    if (!is(found, hash)) fail("its SHA-256 is not the manifest's", path);
+    free(bytes);
+}
+
 /* The words of a file, each as int64; bits and sign say how it stores them. */
 static int64_t *load(const char *path, size_t count, int bits, int is_signed)
 {
     size_t size = word_size(bits), length, i, j;
-    char hash[65], found[65];
+    char hash[65];
     unsigned char *bytes;
     int64_t *words = allocate(count, sizeof *words);
     struct derived *one;
@@ -168,9 +193,7 @@ static int64_t *load(const char *path, size_t count, int bits, int is_signed)
         if (is(one->path, path)) return memcpy(words, one->words, count * sizeof *words);
     if (!is_stored(path, hash)) fail("is not in the folder, and no earlier vector writes it", path);
     bytes = read_file(path, &length);
-    sha256(bytes, length, found);
     if (length != count * size) fail("of another length than its shape", path);
-    if (!is(found, hash)) fail("its SHA-256 is not the manifest's", path);
     for (i = 0; i < count; i++) {
         uint64_t word = 0;
         for (j = 0; j < size; j++)
@@ -297,9 +320,11 @@ int main(int argc, char **argv)
     folder = argc > 1 ? argv[1] : "golden";
     line = manifest = (char *)read_file("manifest.txt", &size);
     if (strncmp(manifest, "a3cs-golden 1\n", 14)) fail("no manifest of this version", folder);
+    check_end(size);
     while ((line = strchr(line, '\n')) && *++line) {
         if (*line == '\n' || sscanf(line, "%15s %255s", word, name) != 2) continue;
-        if (is(word, "vector")) mismatches += check_vector(name, line), vectors++;
+        if (is(word, "file")) check_file(line);
+        else if (is(word, "vector")) mismatches += check_vector(name, line), vectors++;
         else if (is(word, "requantize")) mismatches += check_requantize(name, line), vectors++;
     }
     printf("%lu vectors, %lu mismatches\n", vectors, mismatches);

@@ -279,15 +279,18 @@ static int check(const char *manifest, const char *group, const char *path, int 
 
 int main(int argc, char **argv)
 {
-    char *manifest, *line, name[256], path[256];
+    char *manifest, *line, *last = "", name[256], path[256];
     int schedules = 0, mismatches = 0, units;
     folder = argc > 1 ? argv[1] : "golden";
     line = manifest = read_file("manifest.txt");
-    while ((line = strchr(line, '\n')) && *++line)
+    while ((line = strchr(line, '\n')) && *++line) {
+        last = line;
         if (sscanf(line, "schedule %255s units=%d design=%*s figures=%255s", name, &units, path) == 3) {
             *strrchr(name, '/') = 0;
             mismatches += check(manifest, name, path, units), schedules++;
         }
+    }
+    if (strncmp(last, "end ", 4)) fail("cut short: its last line is not its SHA-256", "manifest.txt");
     free(manifest);
     printf("%d schedules, %d mismatches\n", schedules, mismatches);
     return mismatches > 0 || schedules == 0;

@@ -214,11 +214,33 @@ def test_the_c_program_sees_what_is_wrong(tmp_path, network, frames):
         rewrite(folder, lambda text, old=before, new=folder / path: text.replace(old, sha256(new.read_bytes())))
         done = subprocess.run([check, folder], capture_output=True, text=True)
         assert done.returncode == 1 and done.stdout.startswith(said), done
+    before = sha256((folder / path).read_bytes())
     (folder / path).write_bytes(b"short")
+    rewrite(folder, lambda text: text.replace(before, sha256(b"short")))
     done = subprocess.run([check, folder], capture_output=True, text=True)
     assert done.returncode == 2 and "of another length than its shape" in done.stderr
     done = subprocess.run([check, tmp_path / "absent"], capture_output=True, text=True)
     assert done.returncode == 2 and "cannot be read" in done.stderr
+
+
+def test_the_c_programs_see_what_is_missing(tmp_path, suite):
+    """A copy that broke off passes with the vectors that it has, or a file that no vector reads is not looked at."""
+    programs = [compile_c(f"{name}.c", tmp_path / name, *SANITIZED) for name in ("check", "schedule")]
+    whole = (suite / "manifest.txt").read_bytes()
+    lines = whole.splitlines(keepends=True)
+    cut = [b"", lines[0], b"".join(lines[:-1]), b"".join(lines[:-1]) + b"end ", b"".join(lines[:-8]), whole[:-1]]
+    for program, said in zip(programs, ("manifest", "manifest.txt: cut short"), strict=True):
+        for text in cut[: None if program == programs[0] else 3]:
+            (suite / "manifest.txt").write_bytes(text)
+            done = subprocess.run([program, suite], capture_output=True, text=True)
+            assert done.returncode == 2 and said in done.stderr and done.stdout == "", (program, len(text), done)
+    (suite / "manifest.txt").write_bytes(whole.replace(b"whole=3", b"whole=2", 1))
+    done = subprocess.run([programs[0], suite], capture_output=True, text=True)
+    assert done.returncode == 2 and "manifest.txt: cut short or changed" in done.stderr
+    (suite / "manifest.txt").write_bytes(whole)
+    (suite / "designs" / "chunks1.json").unlink()
+    done = subprocess.run([programs[0], suite], capture_output=True, text=True)
+    assert done.returncode == 2 and "designs/chunks1.json: cannot be read" in done.stderr
 
 
 @pytest.mark.parametrize("flags", [["-O2"], SANITIZED], ids=["optimised", "sanitized"])
