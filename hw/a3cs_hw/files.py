@@ -7,6 +7,7 @@ format names itself and its version, so that a stranger's or a later file is ref
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import io
 import json
@@ -15,10 +16,14 @@ import threading
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Plain = TypeVar("Plain", bound="DataclassInstance")
 MAX_ARRAY_BYTES = 2 << 30  # a loaded .npz may not unpack to more (zip bombs)
 
 
@@ -107,10 +112,30 @@ def check_format(header: Any, format_name: str, version: int, path: str | os.Pat
     """UserError unless the header says that it is `format_name` of this version."""
     if not isinstance(header, dict) or header.get("format") != format_name:
         found = header.get("format") if isinstance(header, dict) else None
-        raise UserError(f"{path}: not a {format_name} file" + (f" but a {found} file" if found else ""))
-    if header.get("version") != version:
-        found = header.get("version")
+        raise UserError(f"{path}: not an {format_name} file" + (f"; its format is {found}" if found else ""))
+    found = header.get("version")
+    if type(found) is not int or found != version:
         raise UserError(f"{path}: {format_name} version {found} is unknown here; this release reads version {version}")
+
+
+def from_fields(kind: type[Plain], entry: Any, where: str) -> Plain:
+    """The dataclass whose fields a JSON object holds, each of exactly its type: 3.5 or true must not pass for an integer.
+
+    where: what the object is, as the UserError for a field that is missing, unknown or of another type says.
+    """
+    fields = dataclasses.fields(kind)
+    if not isinstance(entry, dict):
+        raise UserError(f"{where}: must be an object with the fields {', '.join(field.name for field in fields)}")
+    for field in fields:
+        value = entry.get(field.name, field.default)
+        if value is dataclasses.MISSING:
+            raise UserError(f"{where}: field {field.name!r} is missing")
+        if type(value).__name__ != field.type:
+            raise UserError(f"{where}: {field.name} is {value!r}, not of type {field.type}")
+    unknown = entry.keys() - {field.name for field in fields}
+    if unknown:
+        raise UserError(f"{where}: unknown field {min(unknown)!r}")
+    return kind(**entry)
 
 
 def write_npz(path: str | os.PathLike[str], header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:

@@ -21,12 +21,13 @@ from typing import Any
 import numpy as np
 
 from a3cs_hw import units as unit_list
-from a3cs_hw.files import UserError, read_npz, write_npz
+from a3cs_hw.files import UserError, from_fields, read_npz, write_npz
 from a3cs_hw.fixed import MAX_ACC_BITS, Format, check_modes
 from a3cs_hw.units import FRAMES, Unit
 
 FORMAT_NAME = "a3cs-network"
 VERSION = 1
+HEADER = {"input_shape": list, "frames": dict, "units": list, "formats": dict, "meta": dict}
 FRAME_FORMAT = Format(8, 8, signed=False)
 
 
@@ -236,35 +237,33 @@ def load(path: str | os.PathLike[str]) -> IntegerNetwork:
 
 
 def _from_header(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> IntegerNetwork:
-    units = tuple(_typed(Unit, fields) for fields in header["units"])
-    formats = {
-        name: _typed(UnitFormats, {**f, "w": _typed(Format, f["w"]), "y": _typed(Format, f["y"])})
-        for name, f in header["formats"].items()
-    }
-    channels, rows, columns = header["input_shape"]
-    if any(type(size) is not int or size < 1 for size in (channels, rows, columns)):
-        raise UserError(f"input_shape {header['input_shape']!r} must be three sizes of at least 1")
+    odd = {name for name, kind in HEADER.items() if not isinstance(header.get(name), kind)}
+    if odd:
+        name = min(odd)
+        raise UserError(f"header: {name} is {header[name]!r}" if name in header else f"header: field {name!r} is missing")
+    units = tuple(from_fields(Unit, entry, f"unit {index}") for index, entry in enumerate(header["units"]))
+    formats = {name: _unit_formats(entry, f"formats of {name!r}") for name, entry in header["formats"].items()}
+    shape = header["input_shape"]
+    if len(shape) != 3 or any(type(size) is not int or size < 1 for size in shape):
+        raise UserError(f"input_shape {shape!r} must be three sizes of at least 1")
+    channels, rows, columns = shape
     expected = {f"{unit.name}.{part}" for unit in units for part in "wb"}
     if expected != set(arrays):
         raise UserError(f"arrays missing or unknown: {', '.join(sorted(expected ^ set(arrays)))}")
-    if not isinstance(header["meta"], dict):
-        raise TypeError("meta is no object")
     return IntegerNetwork(
         units,
         formats,
         {unit.name: arrays[f"{unit.name}.w"] for unit in units},
         {unit.name: arrays[f"{unit.name}.b"] for unit in units},
-        _typed(Format, header["frames"]),
+        from_fields(Format, header["frames"], "frames"),
         (channels, rows, columns),
         header["meta"],
     )
 
 
-def _typed(cls: type, fields: Mapping[str, Any]) -> Any:
-    """cls(**fields), each field of the type of its annotation: a header's 3.5 or true must not pass for an integer."""
-    kinds = {"int": int, "str": str, "bool": bool, "Format": Format}
-    for name, value in fields.items():
-        annotation = cls.__annotations__.get(name)
-        if annotation is None or type(value) is not kinds[annotation]:
-            raise TypeError(f"{cls.__name__}.{name} = {value!r}")
-    return cls(**fields)
+def _unit_formats(entry: Any, where: str) -> UnitFormats:
+    """The formats of one unit, those of its words first."""
+    if not isinstance(entry, dict):
+        raise UserError(f"{where}: must be an object")
+    words = {name: from_fields(Format, entry[name], f"{where}: {name}") for name in ("w", "y") if name in entry}
+    return from_fields(UnitFormats, entry | words, where)

@@ -58,7 +58,7 @@ def workload_from_json(document: dict[str, Any]) -> tuple[list[Unit], dict[str, 
     entries = document.get("units")
     if not isinstance(entries, list) or not entries:
         raise UserError("units: must be a list of at least one unit")
-    units = [_unit(index, entry) for index, entry in enumerate(entries)]
+    units = [files.from_fields(Unit, entry, f"unit {index}") for index, entry in enumerate(entries)]
     validate(units)
     widths = {key: document.get(key, default) for key, default in WIDTHS.items()}
     return units, default_bits(units, **widths)
@@ -68,18 +68,3 @@ def save_units(path: str | os.PathLike[str], units: Sequence[Unit], word: int = 
     """Write a unit list."""
     document = {"format": UNITS_FORMAT, "version": VERSION, "word": word, "acc": acc, "frames": frames}
     files.write_json(path, document | {"units": [dataclasses.asdict(unit) for unit in units]})
-
-
-def _unit(index: int, entry: Any) -> Unit:
-    if not isinstance(entry, dict):
-        raise UserError(f"unit {index}: must be an object with the fields of a unit")
-    for field in dataclasses.fields(Unit):
-        value = entry.get(field.name, field.default)
-        if value is dataclasses.MISSING:
-            raise UserError(f"unit {index}: field {field.name!r} is missing")
-        if type(value).__name__ != field.type:
-            raise UserError(f"unit {index}: {field.name} is {value!r}, not of type {field.type}")
-    unknown = entry.keys() - {field.name for field in dataclasses.fields(Unit)}
-    if unknown:
-        raise UserError(f"unit {index}: unknown field {sorted(unknown)[0]!r}")
-    return Unit(**entry)

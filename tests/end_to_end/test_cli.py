@@ -236,7 +236,7 @@ WRONG = {
     "no evaluations": ("derive search --evaluations 0", "at least 1 evaluation"),
     "words of 12 bits": ("quantize teacher --bits 12 --out new.npz", "bits 12"),
     "a design to export": ("export c design.json --out new", "design.json: damaged or not a .npz of this project"),
-    "a checkpoint to export": ("export c teacher/checkpoint.npz --out new", "not a a3cs-network file"),
+    "a checkpoint to export": ("export c teacher/checkpoint.npz --out new", "not an a3cs-network file"),
     "nothing to compare on": ("quantize teacher --check 0 --out new.npz", "--check 0"),
     "no frames to write": ("quantize teacher --frames f.npy --frames-count 0 --out new.npz", "1 to 1000, the frames of --check"),
     "more frames than there are": (

@@ -107,7 +107,7 @@ def test_space_of_a_users_board(files, capsys):
         (["predict", "network.npz", "design.json", "--board", "zc707"], "board 'zc707' is unknown"),
         (["predict", "missing.npz", "design.json"], "cannot read missing.npz"),
         (["predict", "network.npz", "missing.json"], "cannot read missing.json"),
-        (["predict", "design.json", "design.json"], "design.json: not a a3cs-units file but a a3cs-design file"),
+        (["predict", "design.json", "design.json"], "design.json: not an a3cs-units file; its format is a3cs-design"),
         (["predict", "network.npz", "frames.npy"], "frames.npy: not a JSON document"),
         (["simulate", "units.json", "design.json", "--frames", "frames.npy", "--out", "out"], "has no weights to simulate"),
         (["simulate", "network.npz", "design.json", "--frames", "none.npy", "--out", "out"], "none.npy"),

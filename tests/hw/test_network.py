@@ -82,7 +82,16 @@ BAD_HEADERS = {
     "no units": lambda h: h.update(units=[]),
     "units that are no list": lambda h: h.update(units=7),
     "meta that is no object": lambda h: h.update(meta=[1]),
+    "a unit that is no object": lambda h: h["units"].append(1),
+    "formats that are no objects": lambda h: h["formats"].update(stem=[8, 0]),
+    "a real number for a width": lambda h: h["formats"]["stem"].update(acc_bits=32.0),
+    "a word without a width": lambda h: h["formats"]["stem"]["y"].pop("bits"),
+    "a unit without weights' format": lambda h: h["formats"]["stem"].pop("w"),
+    "no frames": lambda h: h.pop("frames"),
+    "text for a shape": lambda h: h.update(input_shape="2x9x7"),
     "another version": lambda h: h.update(version=2),
+    "a real number for a version": lambda h: h.update(version=1.0),
+    "a truth value for a version": lambda h: h.update(version=True),
     "another format": lambda h: h.update(format="a3cs-design"),
 }
 
@@ -95,7 +104,16 @@ def test_bad_headers(network, tmp_path, what):
     write_npz(tmp_path / "bad.npz", header, arrays)
     with pytest.raises(UserError, match=r"bad\.npz") as error:
         networks.load(tmp_path / "bad.npz")
-    assert "\n" not in str(error.value)
+    assert "\n" not in str(error.value) and "Error" not in str(error.value) and "__init__" not in str(error.value)
+
+
+def test_what_a_bad_header_is_told(network, tmp_path):
+    """A person would have to know Python, or read the whole header, to find the field."""
+    header, arrays = header_and_arrays(network, tmp_path / "n.npz")
+    header["formats"]["stem"]["y"]["frac"] = 7.0
+    write_npz(tmp_path / "bad.npz", header, arrays)
+    with pytest.raises(UserError, match=r"bad\.npz: formats of 'stem': y: frac is 7.0, not of type int"):
+        networks.load(tmp_path / "bad.npz")
 
 
 BAD_ARRAYS = {

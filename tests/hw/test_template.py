@@ -68,7 +68,7 @@ def test_a_design_file_gives_back_the_design(tmp_path):
         (lambda d: d.update(board={"name": "x"}), "board field 'dsp' is missing"),
         (lambda d: d.update(ideal_memory="no"), "ideal_memory"),
         (lambda d: d.update(version=2), "version 2 is unknown"),
-        (lambda d: d.update(format="a3cs-units"), "not a a3cs-design file"),
+        (lambda d: d.update(format="a3cs-units"), "not an a3cs-design file"),
     ],
 )
 def test_a_wrong_design_file_is_refused_with_one_line(tmp_path, change, message):

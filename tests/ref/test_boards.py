@@ -100,7 +100,7 @@ COMMANDS = {
 @pytest.mark.parametrize(
     ("board", "message"),
     [("zc707", "use one of zc706, zc706-ps, zcu102, ultra96, pynq-z2 or a board file"), ("none.json", "cannot read none.json"),
-     ("bad.json", "bad.json: board field 'bram18' is missing"), ("units.json", "units.json: not a a3cs-board file")],
+     ("bad.json", "bad.json: board field 'bram18' is missing"), ("units.json", "units.json: not an a3cs-board file")],
 )  # fmt: skip
 def test_a_bad_board_is_one_clear_line(command, board, message):
     """A command takes another board than the one named, or ends in a traceback."""

@@ -244,7 +244,7 @@ def test_the_page_is_whole(tmp_path):
     with pytest.raises(UserError, match="no folder of results"):
         claims_page(tmp_path / "none")
     (tmp_path / "table2.jsonl").write_text("{}\n")
-    with pytest.raises(UserError, match=r"table2.jsonl: not a a3cs-paper-rows file"):
+    with pytest.raises(UserError, match=r"table2.jsonl: not an a3cs-paper-rows file"):
         claims_page(tmp_path)
 
 

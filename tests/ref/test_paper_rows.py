@@ -123,7 +123,7 @@ def test_foreign_files(tmp_path, monkeypatch):
     path = write(tmp_path, "table1", [training()])
     body = path.read_text().split("\n", 1)[1]
     for change, said in [
-        ({"format": "a3cs-agent"}, "not a a3cs-paper-rows file but a a3cs-agent file"),
+        ({"format": "a3cs-agent"}, "not an a3cs-paper-rows file; its format is a3cs-agent"),
         ({"version": 2}, "version 2 is unknown here"),
         ({"artefact": "table2"}, "holds rows of 'table2', not of table1"),
         ({"artefact": []}, "holds rows of [], not of table1"),

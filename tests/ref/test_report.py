@@ -293,7 +293,7 @@ def config_of(kind):
 
 DAMAGE = {
     "no config": ("config.json", None, "holds no config.json"),
-    "config of nothing": ("config.json", "{}", "not a a3cs-run file"),
+    "config of nothing": ("config.json", "{}", "not an a3cs-run file"),
     "config cut short": ("config.json", '{"format"', "not a JSON document"),
     "another kind": ("config.json", config_of("paint"), "neither a training's"),
     "config without game": ("config.json", config_of("train"), "'game'"),
@@ -302,7 +302,7 @@ DAMAGE = {
     "broken row": ("progress.jsonl", '{"step": 1}}\n', "line 1 is no row"),
     "p of another space": ("progress.jsonl", '{"step": 1, "p": [[1]]}\n', "p is not 12 x 9"),
     "unknown operators": ("derive.json", '{"format": "a3cs-derived", "version": 1, "operators": ["conv9"]}', "of 12 cells"),
-    "derive is a list": ("derive.json", "[]", "not a a3cs-derived file"),
+    "derive is a list": ("derive.json", "[]", "not an a3cs-derived file"),
     "cost without units": ("simulated/cost.json", '{"format": "a3cs-cost", "version": 1}', "lack a field"),
     "another cost": ("simulated/cost.json", '{"format": "a3cs-cost", "version": 9}', "version 9 is unknown"),
     "design of nothing": ("design.json", "{}", "a3cs-design"),

@@ -94,7 +94,7 @@ def test_an_integer_network_plays(tmp_path, agent, frames):
     assert np.array_equal(source.policy(frames, np.random.default_rng(0)), arithmetic.run(integer, frames).actions)
     drawn = sources.open_source(str(tmp_path / "some.file.npz")).policy(np.repeat(frames, 10, axis=0), np.random.default_rng(0))
     assert set(drawn) == {0, 1, 2}  # the policy's head is small: all actions are likely when sampled on the right scale
-    with one_clear_line("not a a3cs-checkpoint"):
+    with one_clear_line("not an a3cs-checkpoint"):
         sources.load_agent(str(tmp_path / "some.file.npz"))
 
 
