@@ -107,7 +107,7 @@ def _judge(evidence: Evidence, fault: FaultClass, suspect: Suspect, zones: list[
     moved = words != evidence.expected
     given = int(np.count_nonzero(wrong & (words == evidence.got)))
     changed = int(np.count_nonzero(moved & ~wrong))
-    if given == count and not suspect.fitted:
+    if given == count > 1 and not suspect.fitted:  # a single word lies in any place
         for zone in zones:
             if zone.local and not (moved & ~wrong & zone.mask).any():
                 return Diagnosis(zone.kind, fault.name, f"{suspect.what}, but only {zone.what}", count, count, 0, 0), IN_PLACE

@@ -62,7 +62,8 @@ class Evidence:
 
     part: for a write-back by itself a stand-in with the right shift and formats. products: sums x*w (B, M, R, C), int64.
     x: (B, N, H, W), None for a write-back. walk: the unit on its chunk, where a design is known. source: channels, rows and
-    columns of the map that an fc reads flattened. others: outputs of the group's units by name, (B, ...).
+    columns of the map that an fc reads flattened. others: outputs of the network's earlier units by name, (B, ...); later: those
+    of later units that are as large as this one's.
     stage: where accumulators say that it went wrong; "" where there are none. At SUM, expected and got are the accumulators, and
     part writes them as they are; at WORD they are right.
     """
@@ -76,6 +77,7 @@ class Evidence:
     walk: Walk | None = None
     source: tuple[int, int, int] | None = None
     others: Mapping[str, np.ndarray] = field(default_factory=dict)
+    later: Mapping[str, np.ndarray] = field(default_factory=dict)
     stage: str = ""
 
     @property
@@ -192,6 +194,7 @@ class Evidence:
             got=self.got[kept],
             products=self.products[kept],
             others={name: words[kept] for name, words in self.others.items()},
+            later={name: words[kept] for name, words in self.later.items()},
         )
 
 
@@ -214,7 +217,7 @@ def worst_part(e: Evidence) -> Evidence:
 def unit_evidence(
     part: IntegerUnit, x: np.ndarray, residual: np.ndarray | None, expected: np.ndarray, got: np.ndarray, **more: Any
 ) -> Evidence:
-    """The evidence of a unit; more: walk, source, others."""
+    """The evidence of a unit; more: walk, source, others, later."""
     unit = part.unit
     maps = x.astype(np.int64).reshape(len(x), unit.N, unit.H, unit.W)
     added = None if residual is None else residual.astype(np.int64)

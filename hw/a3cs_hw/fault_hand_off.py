@@ -30,7 +30,7 @@ def _rolled(step: int) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def other_unit(e: Evidence) -> Suspects:
-    """The input or the residual of another unit."""
+    """The input or the residual of another unit, or all its words."""
     for name, words in e.others.items():
         if e.x is not None and words[0].size == e.x[0].size and not np.array_equal(words.reshape(e.x.shape), e.x):
             x = words.reshape(e.x.shape)
@@ -41,3 +41,6 @@ def other_unit(e: Evidence) -> Suspects:
                 yield Suspect(f"adds the map of {name}", e.made(added=added))
             if e.stage != SUM:
                 yield Suspect(f"holds the words of {name}", words)
+    if e.stage != SUM:
+        for name, words in e.later.items():
+            yield Suspect(f"holds the words of {name}, which runs later: is the file named wrongly?", words)

@@ -101,10 +101,19 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
 def read_json(path: str | os.PathLike[str], format_name: str, version: int) -> dict[str, Any]:
     """A JSON object whose `format` and `version` fields are the ones given; UserError otherwise."""
     try:
-        document = json.loads(read_bytes(path))
+        document = json.loads(read_bytes(path), object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:  # a damaged file, or one nested without end
         raise UserError(f"{path}: not a JSON document ({error})") from error
     check_format(document, format_name, version, path)
+    return document
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; of a field that stands twice Python keeps the last one without a word."""
+    document = dict(pairs)
+    if len(document) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"field {next(name for name in names if names.count(name) > 1)!r} stands twice in one object")
     return document
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from a3cs_hw.arithmetic import check_frames
 from a3cs_hw.files import UserError, read_bytes
 from a3cs_hw.golden_check import BadFile, CheckReport, check
 from a3cs_hw.golden_diff import DiffReport, diff
@@ -68,9 +69,12 @@ def generate_network(
     """
     check_path(group)
     require_own(out, [group])
-    if not 0 <= whole <= len(frames) or sampled < 0:
-        raise UserError(f"the oracle can compute 0 to {len(frames)} whole frames, not {whole}, and no negative sample")
     network.validate()
+    check_frames(network, frames)
+    if not 0 <= whole <= len(frames):
+        raise UserError(f"the oracle can compute 0 to {len(frames)} whole frames, not {whole}")
+    if sampled < 0:
+        raise UserError(f"the oracle can compute 0 or more words of a later frame, not {sampled}")
     loaded = _load_designs(network, designs)
     builder = Builder(progress)
     builder.add_network(group, network, frames, whole, sampled, None if store_all else 0)

@@ -94,7 +94,7 @@ def _add_diff(commands: Any) -> None:
     parser.add_argument("dump", metavar="DUMP", help="UNIT.bin, .npy, .hex or .dat (UNIT.acc.*: accumulators), or a folder")
     parser.add_argument("--golden", default="golden", metavar="DIR", help="the golden folder (default: golden)")
     parser.add_argument("--group", metavar="NAME", help="the network or group of vectors; needed when unit names are in several")
-    parser.add_argument("--unit", metavar="NAME", help="whose output a single file holds (default: the file's name)")
+    parser.add_argument("--unit", metavar="NAME", help="whose output a single file holds, or NAME.acc (default: the file's name)")
     parser.add_argument("--partial", action="store_true", help="a folder need not hold every unit of the group")
     _add_order(parser, "y and accumulators in the dump")
     parser.add_argument("--design", metavar="DESIGN.json", help="the accelerator: names the first word's tile, chunk and cycle")

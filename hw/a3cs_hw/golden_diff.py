@@ -157,6 +157,9 @@ def diff(
     strangers = [name for name in files if name not in vectors]
     if strangers:
         raise UserError(f"{files[strangers[0]]}: group {group!r} has no unit {strangers[0]!r}; it has {', '.join(vectors)}")
+    if design:
+        dumped = [vector for name, vector in vectors.items() if name in files and isinstance(vector, UnitVector)]
+        golden_place.require_design(dumped, design)
     report = _compare(folder, DiffReport(group, partial=partial), vectors, files, progress, order)
     accumulators = {name: _compare_accumulators(folder, vectors[name], path, order) for name, path in sums.items()}
     report.accumulators = {name: found.difference for name, found in accumulators.items()}
@@ -274,7 +277,7 @@ def _diagnose(
 ) -> Diagnosis:
     """What kind of fault a unit's words look like, or its accumulators where those differ already."""
     vector = vectors[name]
-    evidence = _evidence(expected, got, folder, vector, _earlier(vectors, name), design)
+    evidence = _evidence(expected, got, folder, vector, vectors, design)
     sums = accumulators.get(name)
     if sums and sums.difference and isinstance(vector, UnitVector):
         right = folder.sums(vector)
@@ -290,17 +293,27 @@ def _earlier(vectors: Mapping[str, Vector], name: str) -> list[UnitVector]:
     return [vector for vector in map(vectors.__getitem__, before) if isinstance(vector, UnitVector)]
 
 
+def _of_its_size(vectors: Mapping[str, Vector], vector: UnitVector) -> list[UnitVector]:
+    """The units after one in a network whose maps are as large."""
+    names = list(vectors) if _is_network(vectors) else []
+    after = [vectors[name] for name in names[names.index(split_name(vector.name)[1]) + 1 :]] if names else []
+    size = vector.contents()[vector.y][1]
+    return [other for other in after if isinstance(other, UnitVector) and other.contents()[other.y][1] == size]
+
+
 def _evidence(
-    expected: np.ndarray, got: np.ndarray, folder: Folder, vector: Vector, earlier: list[UnitVector], design: Design | None
+    expected: np.ndarray, got: np.ndarray, folder: Folder, vector: Vector, vectors: Mapping[str, Vector], design: Design | None
 ) -> Evidence:
     if isinstance(vector, RequantizeVector):
         return write_back_evidence(vector, folder.array(vector, vector.acc), expected, got)
     part, x, residual = folder.inputs(vector)
-    in_network = any(v.y in (vector.x, vector.r) for v in earlier)
-    others = {split_name(v.name)[1]: folder.array(v, v.y).astype(np.int64) for v in earlier if in_network}
+    name = split_name(vector.name)[1]
+    earlier = _earlier(vectors, name) if _is_network(vectors) else []
+    others = {split_name(v.name)[1]: folder.array(v, v.y).astype(np.int64) for v in earlier}
+    later = {split_name(v.name)[1]: folder.array(v, v.y).astype(np.int64) for v in _of_its_size(vectors, vector)}
     source = next(((v.M, v.unit.R, v.unit.C) for v in earlier if v.y == vector.x), None)
     walk = golden_place.walk_of(vector, design) if design else None
-    return unit_evidence(part, x, residual, expected, got, walk=walk, source=source, others=others)
+    return unit_evidence(part, x, residual, expected, got, walk=walk, source=source, others=others, later=later)
 
 
 def _blind(vector: UnitVector, earlier: list[UnitVector], compared: list[str]) -> list[str]:

@@ -5,7 +5,7 @@ UNIT.acc.bin and so on hold accumulators in the same forms: words of acc_bits, i
 .bin    raw words as in the golden folder
 .npy    integers of y's type or a wider signed one
 .hex    as $readmemh reads it: hexadecimal words separated by white space, // and /* */ comments, @ADDRESS where it changes
-        nothing; two's complement at y's width, or sign-extended to more digits
+        nothing; two's complement at y's width, more digits sign-extended or zero
 .dat    as hls4ml writes: decimal words separated by white space, a row a line (only their order counts)
 """
 
@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from a3cs_hw.files import UserError, read_bytes, read_npy
-from a3cs_hw.fixed import Format
+from a3cs_hw.fixed import Format, wrap
 from a3cs_hw.word_order import GOLDEN, from_order, in_order
 
 SUFFIXES = (".bin", ".npy", ".hex", ".dat")
@@ -34,6 +34,8 @@ def dump_files(dump: Path, unit: str | None) -> dict[str, Path]:
         paths = sorted(path for path in dump.iterdir() if path.suffix in SUFFIXES)
     elif dump.is_file() and dump.suffix in SUFFIXES:
         paths = [dump]
+    elif dump.exists():
+        raise UserError(f"{dump}: its name does not end in {known}; rename it, or give a folder of such files, UNIT.bin, ...")
     else:
         raise UserError(f"{dump}: no such dump; give a file that ends in {known}, or a folder of such files, UNIT.bin, ...")
     if not paths:
@@ -55,8 +57,19 @@ def read_words(path: Path, expected: np.ndarray, words: Format, order: str = GOL
     order: of the words of a map in the file, one of word_order.ORDERS.
     """
     if expected.ndim == 4:
-        return from_order(_read(path, in_order(expected, order), words), order)
-    return _read(path, expected, words)
+        got = from_order(_read(path, in_order(expected, order), words), order)
+    else:
+        got = _read(path, expected, words)
+    if _zero_extended(got, expected, words):
+        raise UserError(f"{path}: the low {words.bits} bits of every word are right, but those above are 0; sign-extend them")
+    return got
+
+
+def _zero_extended(got: np.ndarray, expected: np.ndarray, words: Format) -> bool:
+    """Whether the words are the right ones, had their sign been repeated in the bits above."""
+    if not words.signed or got.min() < 0 or int(got.max()) <= words.max or int(got.max()) >> words.bits:
+        return False
+    return np.array_equal(wrap(got.astype(np.int64), words.bits), expected)
 
 
 def _read(path: Path, expected: np.ndarray, words: Format) -> np.ndarray:

@@ -6,14 +6,16 @@ The first wrong word in memory order need not be the one that was stored first: 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from a3cs_hw.compare import name_index
+from a3cs_hw.files import UserError
 from a3cs_hw.manifest import NONE, UnitVector, split_name
 from a3cs_hw.predictor import predict_unit
+from a3cs_hw.resources import require_fit
 from a3cs_hw.schedule import Tile, Walk
 from a3cs_hw.simulator import Step, steps
 from a3cs_hw.template import Bits, Design
@@ -63,6 +65,15 @@ class Stored:
     def document(self) -> dict[str, Any]:
         """As JSON holds it."""
         return {"index": list(self.index), "place": self.place.document()}
+
+
+def require_design(vectors: Sequence[UnitVector], design: Design) -> None:
+    """UserError unless the vectors' units are on the design's chunks and fit them: what did not run there has no place."""
+    units = [replace(vector.unit, name=split_name(vector.name)[1]) for vector in vectors]
+    try:
+        require_fit(units, design, {unit.name: _bits(vector) for unit, vector in zip(units, vectors, strict=True)})
+    except UserError as error:
+        raise UserError(f"the design does not hold the units of the dump: {error}") from error
 
 
 def walk_of(vector: UnitVector, design: Design) -> Walk:

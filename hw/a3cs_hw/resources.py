@@ -144,4 +144,4 @@ def require_fit(units: Sequence[Unit], design: Design, bits: Mapping[str, Bits],
     found = problems(units, design, bits, board)
     if found:
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-        raise UserError(f"{found[0]}{more}; use smaller tiles, other buffers, or another allocation")
+        raise UserError(f"{found[0]}{more}; use smaller arrays, tiles or transfers, other buffers, or another allocation")

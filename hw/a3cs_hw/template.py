@@ -222,6 +222,8 @@ class Design:
         _require_int(self.fill, 0, "fill")
         for slot, fill in self.unit_fill.items():
             _require_int(fill, 0, f"unit_fill of {slot!r}")
+            if slot not in self.allocation:
+                raise UserError(f"unit_fill: unit {slot!r} is on no chunk; name a unit of the allocation")
 
     def chunk_of(self, slot: str) -> int:
         """Index of the chunk that runs this slot; UserError when the allocation leaves it out."""

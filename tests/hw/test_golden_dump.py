@@ -15,6 +15,8 @@ from a3cs_hw.files import UserError
 from a3cs_hw.fixed import Format
 from a3cs_hw.golden_dump import read_words
 from a3cs_hw.golden_export import export
+from a3cs_hw.manifest import split_name
+from a3cs_hw.template import Chunk, Design
 
 
 @pytest.fixture
@@ -134,6 +136,77 @@ def test_a_unit_that_is_named_as_the_accumulators_of_another(network, frames, tm
         export(tmp_path / "golden", "network", "hex", tmp_path / "out", accumulators=True)
 
 
+@pytest.mark.parametrize("suffix", [".npy", ".dat", ".acc.bin"])
+def test_words_without_their_sign(suffix, dump, tmp_path):
+    """The commonest mistake of a test bench, a cast to unsigned, would be taken for a fault of the arithmetic."""
+    if suffix == ".acc.bin":
+        name, group, bits = "fc_acc48_edge", "units", 48
+        words = np.fromfile(GOLDEN / "units" / "acc" / f"{name}.bin", np.int64)
+    else:
+        name, group, bits = "logits", "tiny16", 16
+        words = np.fromfile(dump / f"{name}.bin", np.int16).astype(np.int64)
+    folder, unsigned = tmp_path / "unsigned", words & ((1 << bits) - 1)
+    folder.mkdir()
+    path = folder / f"{name}{suffix}"
+    said = f"{name}{suffix}: the low {bits} bits of every word are right, but those above are 0; sign-extend them"
+
+    def write(words):
+        if suffix == ".dat":
+            path.write_text(" ".join(map(str, words.tolist())))
+        elif suffix == ".npy":
+            np.save(path, words)
+        else:
+            path.write_bytes(words.tobytes())
+
+    write(unsigned)
+    assert (words < 0).any()
+    with pytest.raises(UserError, match=said):
+        golden.diff(folder, GOLDEN, group, partial=True)
+    write(words)
+    assert golden.diff(folder, GOLDEN, group, partial=True).passed
+    unsigned[0] ^= 1
+    write(unsigned)
+    report = golden.diff(folder, GOLDEN, group, partial=True)
+    assert not report.passed
+
+
+def test_files_of_two_units_that_changed_places(dump):
+    """A right design would be searched for a fault, for the name of a file is wrong."""
+    first, second = dump / "cell01.expand.bin", dump / "cell01.depthwise.bin"
+    if first.stat().st_size != second.stat().st_size:
+        pytest.fail("these maps should be of one size")
+    right = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    report = golden.diff(dump, GOLDEN, "tiny16")
+    assert report.fault.what == "holds the words of cell01.depthwise, which runs later: is the file named wrongly?"
+    first.write_bytes(right)
+    second.write_bytes(right)
+    report = golden.diff(dump, GOLDEN, "tiny16")
+    assert report.fault.what == "holds the words of cell01.expand"
+
+
+def test_a_single_wrong_word_lies_in_any_place(dump):
+    """One wrong word of three would be laid on a line that is stuck in some frames."""
+    words = np.fromfile(dump / "value.bin", np.int16)
+    words[1] += 1
+    words.tofile(dump / "value.bin")
+    fault = golden.diff(dump, GOLDEN, "tiny16").fault
+    assert "but only" not in fault.what
+
+
+def test_a_design_of_other_units(dump):
+    """The design would be noticed after the search, or not at all; tiles and cycles of one that cannot be would be told."""
+    units = {split_name(v.name)[1]: v.unit for v in golden_vectors() if split_name(v.name)[0] == "tiny16"}
+    chunk = Chunk(4, 4, tm=4, tn=4, tr=4, tc=4, input_bram=40, weight_bram=40, output_bram=40)
+    for design, said in (
+        (Design([chunk], dict.fromkeys(list(units)[:-1], 0)), f"unit '{list(units)[-1]}' is on no chunk"),
+        (Design([replace(chunk, tm=4096, output_bram=1)], dict.fromkeys(units, 0)), "of the output buffer of chunk 0"),
+    ):
+        with pytest.raises(UserError, match=f"the design does not hold the units of the dump: .*{said}"):
+            golden.diff(dump, GOLDEN, "tiny16", design=design)
+    assert golden.diff(dump, GOLDEN, "tiny16", design=Design([chunk], dict.fromkeys(units, 0))).passed
+
+
 BAD_DUMPS = {
     "of another type": (lambda d: np.save(d / "stem.npy", np.zeros((3, 8, 6, 6), np.float32)), "float32"),
     "unsigned": (lambda d: np.save(d / "stem.npy", np.zeros((3, 8, 6, 6), np.uint16)), "uint16"),
@@ -173,6 +246,9 @@ def test_bad_dumps(tmp_path, what):
 
 def test_bad_diff_requests(dump, suite, capsys):
     """Unit names that two networks share, a group that is none, no dump, a damaged golden folder."""
+    (dump.parent / "stem.txt").write_text("1 2 3")
+    with pytest.raises(UserError, match=r"stem.txt: its name does not end in .bin"):
+        golden.diff(dump.parent / "stem.txt", GOLDEN, "tiny16")
     for words in ((dump,), (dump, "--group", "tiny32"), (dump / "absent.bin",), (dump, "--group", "tiny16", "--unit", "fc")):
         assert command("diff", *words, "--golden", GOLDEN) == 2
     spoil(suite / "units" / "w" / "fc.bin", 3, 77)

@@ -90,8 +90,12 @@ def test_the_suite_may_be_made_again_where_it_is():
 
 def test_bad_requests(network, frames, tmp_path):
     """Each is one clear line, and nothing is written."""
-    with pytest.raises(UserError, match="whole frames"):
+    with pytest.raises(UserError, match="whole frames, not 5"):
         golden.generate_network(network, frames, tmp_path, whole=5)
+    with pytest.raises(UserError, match="0 or more words of a later frame, not -1"):
+        golden.generate_network(network, frames, tmp_path, sampled=-1)
+    with pytest.raises(UserError, match="frames are integers of the shape"):
+        golden.generate_network(network, frames[:0], tmp_path)
     with pytest.raises(UserError, match="refused"):
         golden.generate_network(network, frames, tmp_path, group="../up")
     with pytest.raises(UserError, match="shape"):

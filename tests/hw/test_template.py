@@ -59,6 +59,7 @@ def test_a_design_file_gives_back_the_design(tmp_path):
         (lambda d: d.update(fill=-1), "fill: -1 must be an integer >= 0"),
         (lambda d: d.update(unit_fill={"conv": 0.5}), "unit_fill of 'conv': 0.5 must be an integer"),
         (lambda d: d.update(unit_fill=None), "unit_fill: must be an object"),
+        (lambda d: d.update(unit_fill={"another": 1}), "unit_fill: unit 'another' is on no chunk"),
         (lambda d: d.update(board=None), "board: None is unknown"),
         (lambda d: d.update(board={**dataclasses.asdict(ZC706), "dsp": "900"}), "board zc706: dsp: '900' must be an integer"),
         (lambda d: d.update(board={**dataclasses.asdict(ZC706), "lut": -1}), "board zc706: lut: -1 must be an integer >= 1"),
@@ -87,6 +88,14 @@ def test_a_wrong_chunk_is_refused_where_it_is_made(values):
     """A design that is built in code, not read, is costed with a size of 0 or a number that is none."""
     with pytest.raises(UserError, match=next(iter(values))):
         Chunk(**{"rows": 4, "columns": 4, **values})
+
+
+def test_a_field_that_stands_twice_is_refused(tmp_path):
+    """A line that was copied by hand and changed moves a unit to another chunk, without a word."""
+    path = tmp_path / "design.json"
+    path.write_text(json.dumps(small_design().to_json()).replace('"ideal_memory":', '"fill": 3, "ideal_memory":'))
+    with pytest.raises(UserError, match="not a JSON document .field 'fill' stands twice in one object"):
+        load_design(path)
 
 
 def test_a_document_without_end_is_refused(tmp_path):
@@ -170,7 +179,7 @@ def test_what_does_not_fit_is_named():
     units, bits = [CONV], default_bits([CONV])
     design = small_design()
     assert "unit 'conv' needs 256 BRAM18 of the weight buffer of chunk 0, which has 64" in resources.problems(units, design, bits)
-    with pytest.raises(UserError, match="use smaller tiles"):
+    with pytest.raises(UserError, match="use smaller arrays, tiles"):
         resources.require_fit(units, design, bits)
     large = dataclasses.replace(design.chunks[0], rows=128, weight_bram=2000, bytes_per_cycle=65)
     assert resources.problems(units, Design((large,), {"conv": 0}), bits)[:3] == [
