@@ -222,8 +222,6 @@ class Design:
         _require_int(self.fill, 0, "fill")
         for slot, fill in self.unit_fill.items():
             _require_int(fill, 0, f"unit_fill of {slot!r}")
-            if slot not in self.allocation:
-                raise UserError(f"unit_fill: unit {slot!r} is on no chunk; name a unit of the allocation")
 
     def chunk_of(self, slot: str) -> int:
         """Index of the chunk that runs this slot; UserError when the allocation leaves it out."""
@@ -276,6 +274,9 @@ def design_from_json(document: Mapping[str, Any]) -> Design:
     for key in ("allocation", "unit_fill"):
         if not isinstance(values.get(key, {}), dict):
             raise UserError(f"{key}: must be an object from unit names to integers")
+    nowhere = values.get("unit_fill", {}).keys() - values["allocation"].keys()
+    if nowhere:
+        raise UserError(f"unit_fill: unit {min(nowhere)!r} is on no chunk; name a unit of the allocation")
     if "board" in values:
         values["board"] = board_from_json(values["board"])
     if not isinstance(values.get("ideal_memory", False), bool):
