@@ -29,12 +29,12 @@ class Layer:
     """One unit with its parameters.
 
     parameters: w and b (without normalisation), or w, gamma and beta (with it); statistics: mu and v, (M,), not learned.
-    fan: the (channels, rows, columns) of the map that an fc flattens, or None.
+    flattened: the (channels, rows, columns) of the map that an fc flattens, or None.
     """
 
-    def __init__(self, unit: Unit, fan: tuple[int, int, int] | None, norm: str):
+    def __init__(self, unit: Unit, flattened: tuple[int, int, int] | None, norm: str):
         self.unit = unit
-        self.fan = fan
+        self.flattened = flattened
         shape = memory_shape(unit)
         w = spaced_rows(*shape) if unit.kind == "fc" else np.empty(shape, np.float32)
         w[...] = 0
@@ -86,8 +86,8 @@ class Layer:
             w = w.transpose(3, 2, 0, 1)
         elif self.unit.kind == "depthwise":
             w = w.transpose(2, 0, 1)[:, None]
-        elif self.fan is not None:
-            channels, rows, columns = self.fan
+        elif self.flattened is not None:
+            channels, rows, columns = self.flattened
             w = w.reshape(rows, columns, channels, -1).transpose(3, 2, 0, 1).reshape(self.unit.weight_shape)
         else:
             w = w.T

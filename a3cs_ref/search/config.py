@@ -25,10 +25,10 @@ class SearchConfig:
 
     das_form: str = option("two-phase", "the recipe of search/das.py, or Eq. 9 as it stands", ("two-phase", "literal"))
     das_objective: str = option("fps", "what phi is searched for: fps, latency, energy, edp, or weights: fps=1,energy=2")
-    das_samples: int = option(16, "designs evaluated in one co-search iteration, S", least=1, most=65_536)
+    das_samples: int = option(16, "new designs evaluated in one co-search iteration, S", least=1, most=65_536)
     das_lr: float = option(0.3, "Adam's learning rate for phi in phase 1 (and of the literal form)", least=0)
     das_phase: float = option(0.15, "share of the budget in phase 1", least=0, most=1)
-    das_hands: int = option(4, "designs in hand in phase 2, R, each at its own temperature", least=1, most=1024)
+    das_hands: int = option(4, "designs in hand in phase 2, R (a co-search: at most S / 8)", least=1, most=1024)
     das_step: float = option(0.4, "step of phi towards a measured difference in phase 2; 0 is parallel tempering", least=0)
 
 
@@ -49,7 +49,7 @@ class CoSearchConfig:
     chunks: int = option(4, "sub-accelerators of the design, at most", least=1)
     log_every: int = option(4_000, "agent steps between rows of progress.jsonl", least=1)
     checkpoint_every: int = option(16_000, "agent steps between checkpoints", least=1)
-    evaluate_every: int = option(0, "agent steps between evaluations of the argmax path (0: at the end alone)", least=0)
+    evaluate_every: int = option(0, "agent steps between evaluations, a multiple of log_every (0: at the end alone)", least=0)
     evaluate_episodes: int = option(30, "episodes of such an evaluation", least=1, most=MOST_EPISODES)
     rollout: RolloutConfig = topic(RolloutConfig)
     loss: LossConfig = topic(LossConfig)

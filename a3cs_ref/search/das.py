@@ -3,7 +3,7 @@
     phi* = argmin_phi sum_m GS_hard(phi^m) L_hat,    L_hat = L_cost(hw({GS_hard(phi^m)}), net(alpha))
 
 Each accelerator parameter m (every choice of every chunk, and the chunk of every slot) has a vector phi^m; a design is one
-hard sample of each. L_cost is smooth in what is wrong with a design, so that infeasible designs teach:
+hard sample of each. L_cost grows with what is wrong with a design, so that infeasible designs teach. For fps:
 
     L_cost = log |chunk cycles|_8 + w (sum max(0, log(use / limit)) + share of impossible units + ...)
 
@@ -15,10 +15,11 @@ relaxation. Without a baseline the penalty falls on whatever is sampled; it is k
 1. Batches of S samples of softmax(phi / tau). Those in the best quarter are rewarded, the others penalised a little, so that
    rewards sum to zero; an entropy bonus fades, Adam moves phi. phi learns the broad shape of good designs.
 2. Eq. 7's second path (K = 2) with persistent samples. R designs are in hand, each at a temperature of its own. For each a
-   second path is drawn (moves.py: mostly one parameter's, by hard Gumbel from phi) and evaluated; the design in hand is its
-   baseline: d = L' - L moves phi towards what was measured, and the second path is taken if d <= 0, or else with probability
-   exp(-d / temperature). Now and then designs at neighbouring temperatures change places if that suits both (replica exchange):
-   what hot designs find, cold ones refine. Towards the end all become cold. With das_step = 0 phase 2 is parallel tempering.
+   second path is drawn and evaluated (moves.py: half change one parameter, four in five of these by hard Gumbel from phi); the
+   design in hand is its baseline. Where one parameter changed, d = L' - L moves phi towards what was measured. The second path is
+   taken if d <= 0, or else with probability exp(-d / temperature). Now and then designs at neighbouring temperatures change
+   places if that suits both (replica exchange): what hot designs find, cold ones refine. Towards the end all become cold. With
+   das_step = 0 phase 2 is parallel tempering.
 """
 
 from __future__ import annotations
@@ -142,7 +143,7 @@ class Das:
         return coldest * (hottest / coldest) ** (self.rungs * (1 - share))
 
     def _second_paths(self, trial: Trial, samples: int, ladder: np.ndarray) -> None:
-        """Phase 2: second paths of the designs in hand in turn, evaluated together. All of them teach phi.
+        """Phase 2: second paths of the designs in hand in turn, evaluated together. Those of one parameter teach phi.
 
         The cheapest of each design's second paths may be taken: with many of them, what is taken is seldom good for this
         network alone, which matters while networks change.

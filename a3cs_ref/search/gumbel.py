@@ -24,7 +24,7 @@ class GumbelConfig:
     top_k: int = option(2, "paths activated for the gradient of alpha, K of Eq. 7 (1 < K < 9)", least=2, most=8)
     relaxation: str = option(
         "renormalised",
-        "Eq. 7's weights: softmax over the K paths (renormalised), or over all nine (literal; it drifts alpha)",
+        "Eq. 7's weights: softmax over the K paths (renormalised), or over all nine (literal)",
         ("renormalised", "literal"),
     )
     tau: float = option(5.0, "initial temperature (paper: 5)", least=1e-3)

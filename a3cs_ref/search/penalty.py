@@ -5,8 +5,8 @@
 
 L_cost[l, i] is the cycles of operator i's units on the chunks that cell l's slots are allocated to, divided by the mean of
 the whole table, so that lambda has no unit and means the same on every design. In expectation over the sample i ~ p,
-centred is p_i (L_i - sum_j p_j L_j): the exact gradient of the expected cost sum_j p_j L_j. Literal is p_i L_i, which pushes
-every logit down in proportion to how often it is sampled.
+centred is p_i (L_i - sum_j p_j L_j): the exact gradient of the expected cost sum_j p_j L_j. Literal is p_i L_i: a cheap
+operator that is often sampled is pushed down more than a dear one that seldom is.
 """
 
 from __future__ import annotations
