@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from a3cs_hw.files import UserError
-from a3cs_ref.nn.build import write_agent
+from a3cs_ref.nn.build import parse_net, write_agent
 from a3cs_ref.paper.expected import run_of
 from a3cs_ref.paper.jobs import Job, in_order
 from a3cs_ref.paper.plan import Request, plan
@@ -29,9 +29,10 @@ def agent_of(out: Path, job: Job) -> list[Row]:
     if document is None:
         return []
     run, result = run_of(job), document["result"]
-    row = {"row": "agent", "game": run["game"], "scheme": run["scheme"], "seed": run["seed"]}
+    operators = result.get("operators") or parse_net(str(out / job.folder / "agent.json"))["operators"]  # of an earlier release
+    row = {"row": "agent", "game": run["game"], "scheme": run["scheme"], "seed": run["seed"], "operators": operators}
     origin = {"job": job.key, "commit": document["commit"], "machine": document["machine"]}
-    return [row | {name: result[name] for name in ("operators", "macs")} | origin]
+    return [row | {"macs": result.get("macs")} | origin]
 
 
 def held_agents(out: Path) -> dict[str, Row]:
@@ -51,20 +52,25 @@ def recall(out: Path, jobs: Sequence[Job]) -> None:
 
 
 def check_mixed(out: Path, request: Request, jobs: Sequence[Job]) -> None:
-    """UserError, before anything runs, if a search may find another agent than the one that rows from elsewhere are about."""
+    """UserError, before anything runs, if a search may find another agent than the one that has been measured or trained."""
     searches = {job.key: job for job in jobs if job.kind == "cosearch" and found(out, job) is None}
-    for artefact, job in _measured_elsewhere(out, request) if searches else ():
+    games = tuple(dict.fromkeys(run_of(job)["game"] for job in searches.values()))
+    held = held_agents(out)
+    for artefact, job, elsewhere in _measured(out, request, games) if searches else ():
         for need in in_order(job.needs):
-            if need.key in searches:
-                line = f"{out / artefact}.jsonl: holds {job.label}, of an agent that was found elsewhere"
-                raise UserError(f"{line}; {need.label} would find one anew here; delete such rows or choose another --out")
+            if need.key in searches and (elsewhere or need.key in held):
+                raise UserError(
+                    f"{out}: holds {job.label} ({artefact}), and {need.label} may find another agent now; add {AGENTS}.jsonl of "
+                    "those rows, leave these runs out (--only, --games, --seeds), or choose another --out"
+                )
 
 
-def _measured_elsewhere(out: Path, request: Request) -> Iterator[tuple[str, Job]]:
-    """The jobs about agents whose rows are held and which were not done here, and in whose file."""
-    for artefact, planned in plan(dataclasses.replace(request, artefacts=OF_AGENTS, only=())).items():
+def _measured(out: Path, request: Request, games: tuple[str, ...]) -> Iterator[tuple[str, Job, bool]]:
+    """The jobs about agents that have a row or were begun here, in which artefact, and whether they were done elsewhere."""
+    for artefact, planned in plan(dataclasses.replace(request, artefacts=OF_AGENTS, games=games, only=())).items():
         path = out / f"{artefact}.jsonl"
         held = {row["job"] for row in read_rows(path, artefact)[1]} if path.exists() else set()
         for entry in planned:
-            if entry.job.key in held and found(out, entry.job) is None:
-                yield artefact, entry.job
+            elsewhere = entry.job.key in held and found(out, entry.job) is None
+            if elsewhere or (out / entry.job.folder / "job.json").exists():
+                yield artefact, entry.job, elsewhere

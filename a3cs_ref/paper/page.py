@@ -111,8 +111,8 @@ def _used(lines: list[list[str]]) -> tuple[list[str], list[list[str]]]:
 def _agents(rows: Sequence[Row]) -> str:
     """Which operators the searches chose."""
     text = (
-        "The agents with the highest alpha: an operator a cell, in order. `conv3` is a convolution of kernel 3, `ir5e3` an "
-        "inverted residual of kernel 5 and expansion 3."
+        "Of every cell, in order, the operator with the highest alpha. `conv3` is a convolution of kernel 3, `ir5e3` an inverted "
+        "residual of kernel 5 and expansion 3, `skip` neither."
     )
     heads = ("Game", "Scheme", "Seed", "Operators", "MACs of a frame")
     lines = [

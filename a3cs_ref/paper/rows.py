@@ -108,7 +108,8 @@ FIELDS: dict[str, dict[str, Check]] = {
     },
     "agent": {
         "row": _one_of("agent"), **_RUN, "scheme": _one_of(*SCHEMES),
-        "operators": (_is_agent, f"a list of {CELLS} out of {', '.join(OPERATORS)}"), "macs": POSITIVE, **_ORIGIN,
+        "operators": (_is_agent, f"a list of {CELLS} out of {', '.join(OPERATORS)}"), "macs": POSITIVE,
+        **_ORIGIN, "job": NAME,
     },
     "cost": {"row": _one_of("cost"), **_RUN, "what": TEXT, "steps": COUNT, "seconds": NUMBER, **_ORIGIN},
 }  # fmt: skip
@@ -120,7 +121,7 @@ PLACE = {
     "search": ("game", "scheme", "seed"),
     "hardware": ("game", "agent", "accelerator", "memory", "seed"),
     "cost": ("game", "what", "seed", "job"),
-    "agent": ("game", "scheme", "seed"),
+    "agent": ("game", "scheme", "seed", "job"),
 }  # what tells two rows of a kind apart, and their order
 
 

@@ -140,7 +140,7 @@ def test_an_agent_from_elsewhere(tmp_path):
     shutil.rmtree(here)
     here.mkdir()
     shutil.copy(there / "figure3.jsonl", here)
-    refused("of an agent that was found elsewhere", *agent, "--out", here)
+    refused("may find another agent now", *agent, "--out", here)
     assert not (here / "jobs").exists()
 
 

@@ -6,7 +6,7 @@ import pytest
 from run_rows import agent, hardware, write
 
 from a3cs_hw.files import UserError, write_json
-from a3cs_ref.nn.build import parse_net
+from a3cs_ref.nn.build import parse_net, write_agent
 from a3cs_ref.paper import agents
 from a3cs_ref.paper.collect import collect, lacking
 from a3cs_ref.paper.plan import Request, plan
@@ -98,13 +98,38 @@ def test_two_agents_are_not_mixed(held, entries, search, tmp_path):
     """The score of one agent would stand beside the FPS of another."""
     write(tmp_path, held, measured(entries))
     jobs = lacking(tmp_path, entries)
-    with pytest.raises(UserError, match=rf"{held}.jsonl: holds catch searched's .*; catch one-level search, seed 0 would"):
+    with pytest.raises(UserError, match=rf"holds catch searched's .* .{held}., and catch one-level search, seed 0 may"):
         agents.check_mixed(tmp_path, REQUEST, jobs)
     write(tmp_path, "agents", [agent(job=search.key)])
     agents.check_mixed(tmp_path, REQUEST, lacking(tmp_path, entries))
     (tmp_path / "agents.jsonl").unlink()
     finished(tmp_path, search)
     agents.check_mixed(tmp_path, REQUEST, lacking(tmp_path, entries))
+
+
+def test_an_agent_that_was_recalled_is_not_replaced(entries, search, tmp_path):
+    """A search that is asked for later finds another agent than the one that has been trained here."""
+    write(tmp_path, "agents", [agent(operators=OPERATORS, job=search.key)])
+    training = next(entry.job for entry in entries["figure3"] if entry.row["row"] == "training")
+    write_json(tmp_path / training.folder / "job.json", {})
+    request = Request(("figure2",), "laptop", ("catch",), 1, only=("one-level",))
+    with pytest.raises(UserError, match="holds catch searched ac, seed 0 .*one-level search, seed 0 may find another agent now"):
+        agents.check_mixed(tmp_path, request, lacking(tmp_path, plan(request)))
+
+
+def test_a_search_of_an_earlier_release(entries, search, tmp_path):
+    """Its result has no operators: the command would end in a traceback when all has run."""
+    write_agent(tmp_path / search.folder / "agent.json", OPERATORS)
+    finished(tmp_path, search, macs=7)
+    assert agents.agent_of(tmp_path, search)[0]["operators"] == OPERATORS
+    (tmp_path / search.folder / "agent.json").unlink()
+    with pytest.raises(UserError, match="agent.json"):
+        agents.agent_of(tmp_path, search)
+
+
+def test_searches_of_two_teachers_share_a_folder(tmp_path):
+    """The second one's agent would be refused when all has run."""
+    write(tmp_path, "agents", [agent(job="cosearch-1"), agent(job="cosearch-2")])
 
 
 def test_measured_here_is_not_from_elsewhere(entries, search, tmp_path):
