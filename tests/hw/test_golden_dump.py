@@ -173,8 +173,7 @@ def test_words_without_their_sign(suffix, dump, tmp_path):
 def test_files_of_two_units_that_changed_places(dump):
     """A right design would be searched for a fault, for the name of a file is wrong."""
     first, second = dump / "cell01.expand.bin", dump / "cell01.depthwise.bin"
-    if first.stat().st_size != second.stat().st_size:
-        pytest.fail("these maps should be of one size")
+    assert first.stat().st_size == second.stat().st_size
     right = first.read_bytes()
     first.write_bytes(second.read_bytes())
     report = golden.diff(dump, GOLDEN, "tiny16")
