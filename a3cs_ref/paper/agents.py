@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from a3cs_hw.files import UserError
-from a3cs_ref.nn.build import parse_net, write_agent
+from a3cs_ref.nn.build import write_agent
 from a3cs_ref.paper.expected import run_of
 from a3cs_ref.paper.jobs import Job, in_order
 from a3cs_ref.paper.plan import Request, plan
@@ -29,8 +29,7 @@ def agent_of(out: Path, job: Job) -> list[Row]:
     if document is None:
         return []
     run, result = run_of(job), document["result"]
-    operators = result.get("operators") or parse_net(str(out / job.folder / "agent.json"))["operators"]  # of an earlier release
-    row = {"row": "agent", "game": run["game"], "scheme": run["scheme"], "seed": run["seed"], "operators": operators}
+    row = {"row": "agent", "game": run["game"], "scheme": run["scheme"], "seed": run["seed"], "operators": result["operators"]}
     origin = {"job": job.key, "commit": document["commit"], "machine": document["machine"]}
     return [row | {"macs": result.get("macs")} | origin]
 

@@ -62,17 +62,19 @@ def found(out: Path, job: Job) -> dict[str, Any] | None:
         return None
     try:
         document = read_json(path, *RESULT)
-        if not _whole(document):
+        if not _whole(document, job):
             raise UserError(f"{path}: a field is missing or of another kind")
     except UserError as error:
         raise UserError(f"{error}; delete the file and run the command again with --resume: the job's run is kept") from error
     return document
 
 
-def _whole(document: Mapping[str, Any]) -> bool:
+def _whole(document: Mapping[str, Any], job: Job) -> bool:
     """Whether a result's document has all that collect.py reads of it; the fields of its rows are checked there."""
     result = document.get("result")
     if not isinstance(result, dict) or not all(isinstance(document.get(name), str) for name in ("commit", "machine")):
+        return False
+    if job.kind == "cosearch" and "operators" not in result:
         return False
     rows = result.get("rows", [])
     return isinstance(result.get("seconds", 0), int | float) and isinstance(rows, list) and all(isinstance(r, dict) for r in rows)

@@ -6,7 +6,7 @@ import pytest
 from run_rows import agent, hardware, write
 
 from a3cs_hw.files import UserError, write_json
-from a3cs_ref.nn.build import parse_net, write_agent
+from a3cs_ref.nn.build import parse_net
 from a3cs_ref.paper import agents
 from a3cs_ref.paper.collect import collect, lacking
 from a3cs_ref.paper.plan import Request, plan
@@ -103,7 +103,7 @@ def test_two_agents_are_not_mixed(held, entries, search, tmp_path):
     write(tmp_path, "agents", [agent(job=search.key)])
     agents.check_mixed(tmp_path, REQUEST, lacking(tmp_path, entries))
     (tmp_path / "agents.jsonl").unlink()
-    finished(tmp_path, search)
+    finished(tmp_path, search, operators=OPERATORS)
     agents.check_mixed(tmp_path, REQUEST, lacking(tmp_path, entries))
 
 
@@ -117,13 +117,10 @@ def test_an_agent_that_was_recalled_is_not_replaced(entries, search, tmp_path):
         agents.check_mixed(tmp_path, request, lacking(tmp_path, plan(request)))
 
 
-def test_a_search_of_an_earlier_release(entries, search, tmp_path):
-    """Its result has no operators: the command would end in a traceback when all has run."""
-    write_agent(tmp_path / search.folder / "agent.json", OPERATORS)
+def test_a_result_without_its_agent(search, tmp_path):
+    """The command would end in a traceback when all has run."""
     finished(tmp_path, search, macs=7)
-    assert agents.agent_of(tmp_path, search)[0]["operators"] == OPERATORS
-    (tmp_path / search.folder / "agent.json").unlink()
-    with pytest.raises(UserError, match="agent.json"):
+    with pytest.raises(UserError, match="a field is missing .*delete the file and run the command again"):
         agents.agent_of(tmp_path, search)
 
 
