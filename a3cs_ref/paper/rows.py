@@ -114,7 +114,7 @@ FIELDS: dict[str, dict[str, Check]] = {
     "cost": {"row": _one_of("cost"), **_RUN, "what": TEXT, "steps": COUNT, "seconds": NUMBER, **_ORIGIN},
 }  # fmt: skip
 
-ANEW = "restore the file, or delete it and run its command again: jobs that were done in this folder stay so, rows from elsewhere are lost"
+ANEW = "restore the file, or delete it and run its command again: jobs that were done here stay so, rows from elsewhere are lost"
 
 PLACE = {
     "training": ("game", "net", "arm", "seed"),

@@ -11,7 +11,7 @@ import numpy as np
 
 from a3cs_hw import arithmetic, fixed, golden_schedule, manifest, oracle
 from a3cs_hw.compare import consult_oracle, consult_oracle_on_sums
-from a3cs_hw.files import UserError, read_bytes, sha256, write_bytes
+from a3cs_hw.files import UserError, read_bytes, require_place, sha256, write_bytes
 from a3cs_hw.fixed import Format
 from a3cs_hw.manifest import (
     BIAS,
@@ -172,8 +172,12 @@ def _unit_vector(name: str, part: IntegerUnit, files: dict[str, str], frames: in
 
 
 def require_own(folder: str | os.PathLike[str], groups: Iterable[str]) -> None:
-    """UserError unless vectors of these groups may replace what the folder holds: no manifest, or one of no other groups."""
+    """UserError unless the folder can be written and vectors of these groups may replace what it holds.
+
+    That is no manifest, or one of no other groups. Said before the oracle's work, which goes there.
+    """
     path = Path(folder) / manifest.NAME
+    require_place(path)
     if os.path.lexists(path):
         try:
             held = manifest.parse(read_bytes(path), str(path)).groups()

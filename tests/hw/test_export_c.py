@@ -491,4 +491,5 @@ def test_the_program_refuses_what_is_no_frame(change, tmp_path):
     done = subprocess.run([program, tmp_path / "missing"], input=data, capture_output=True)
     assert done.returncode == 2 and b"give a folder that exists" in done.stderr
     assert subprocess.run([program, "--help"], capture_output=True).returncode == 2
-    assert run(program) == b""
+    done = subprocess.run([program], input=b"", capture_output=True)
+    assert done.returncode == 2 and done.stderr == b"error: standard input: no frame was read; give raw frames\n"

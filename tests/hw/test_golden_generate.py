@@ -104,6 +104,16 @@ def test_bad_requests(network, frames, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_place_that_cannot_be_written_is_said_first(network, frames, tmp_path, monkeypatch):
+    """The oracle's minutes are for nothing."""
+    monkeypatch.setattr(golden, "Builder", None)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="file is no folder that can be written; choose another place"):
+        golden.generate_network(network, frames, tmp_path / "file" / "vectors")
+    with pytest.raises(UserError, match="no folder that can be written"):
+        golden.generate(tmp_path / "file")
+
+
 @pytest.fixture
 def design_file(network, tmp_path):
     """A design of two chunks on which the network fits."""

@@ -90,6 +90,8 @@ int main(int argc, char **argv)
     }
     if (found < 0)
         return complain("the input is cut short, or a word is no word of a frame", "standard input");
+    if (!frames)
+        return complain("no frame was read; give raw frames", "standard input");
     return fflush(stdout) ? complain("cannot be written", "standard output") : 0;
 }
 #endif
