@@ -4,7 +4,8 @@ A unit list (format a3cs-units) describes a network that was never quantised, so
 
     {"format": "a3cs-units", "version": 1, "word": 16, "acc": 48, "frames": 8, "units": [{"name": "conv1", ...}, ...]}
 
-word, acc and frames (bits of every map and weight, of the accumulators, of the input) may be left out.
+word, acc and frames (bits of every map and weight, of the accumulators, of the input) may be left out. They are those that
+an integer network could have: golden/FORMAT.md, Bounds.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from a3cs_hw import files
 from a3cs_hw.files import UserError
+from a3cs_hw.fixed import MAX_ACC_BITS, MAX_WORD_BITS
 from a3cs_hw.template import Bits, default_bits
 from a3cs_hw.units import Unit, validate
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 UNITS_FORMAT, VERSION = "a3cs-units", 1
 WIDTHS = {"word": 16, "acc": 48, "frames": 8}
+BOUNDS = {"word": (2, MAX_WORD_BITS), "acc": (2, MAX_ACC_BITS), "frames": (1, MAX_WORD_BITS)}  # least and most bits
 
 
 def network_bits(network: IntegerNetwork) -> dict[str, Bits]:
@@ -61,6 +64,9 @@ def workload_from_json(document: dict[str, Any]) -> tuple[list[Unit], dict[str, 
     units = [files.from_fields(Unit, entry, f"unit {index}") for index, entry in enumerate(entries)]
     validate(units)
     widths = {key: document.get(key, default) for key, default in WIDTHS.items()}
+    for key, (least, most) in BOUNDS.items():
+        if type(widths[key]) is not int or not least <= widths[key] <= most:
+            raise UserError(f"{key}: {widths[key]!r} is no width; use {least} to {most} bits")
     return units, default_bits(units, **widths)
 
 

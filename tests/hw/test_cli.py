@@ -100,6 +100,15 @@ def test_space_of_a_users_board(files, capsys):
     assert "space: 1 to 2 chunks" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("width", "value"), [("word", 1), ("word", True), ("acc", 65), ("acc", "48"), ("frames", 0)])
+def test_widths_that_no_network_has(files, capsys, width, value):
+    """Cycles and BRAM of words that no format of the accelerator can have."""
+    document = json.loads((files / "units.json").read_text()) | {width: value}
+    (files / "widths.json").write_text(json.dumps(document))
+    assert main(["predict", "widths.json", "design.json"]) == 2
+    assert f"widths.json: {width}: {value!r} is no width; use " in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
