@@ -3,13 +3,15 @@
 The folder of the results is a file system that the client and every worker see under the same path: a job's configuration, its
 checkpoints and its result go through it, only who does what goes through Dask. A task is the job's own process and a wait for
 its end. A worker that is lost takes its process with it; Dask gives the task to another worker, and the job goes on there
-from its last checkpoint.
+from its last checkpoint. Dask gives up a task that has lost a few workers, be it that it only waited there; it is handed over
+again unless it stood still.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import queue
 import signal
 import subprocess
@@ -20,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from a3cs_hw.files import UserError
-from a3cs_ref.checkpoint import interruptible
+from a3cs_ref.checkpoint import RunFolder, interruptible
 from a3cs_ref.kernels import choice
 from a3cs_ref.paper.jobs import Ended, Job
 from a3cs_ref.paper.pool import POLL, stop
@@ -38,10 +40,10 @@ LOST = (OSError, asyncio.TimeoutError)  # what Dask raises where a scheduler doe
 def run_there(jobs: Sequence[Job], out: Path, address: str, show: Show) -> Ended:
     """Run the jobs on the workers of the scheduler at `address`. When one fails the others go on, but for those that need it.
 
-    When interrupted, what ran has saved. Workers have this package and see the folder `out` under its path. UserError when the
-    extra is missing, and when no scheduler answers or it is lost; what runs saves and stops first.
+    When interrupted, what ran has saved. Workers have this package and see the folder `out` under its path as it was given, made
+    absolute. UserError when the extra is missing, and when no scheduler answers or it is lost; what runs saves and stops first.
     """
-    out = out.resolve()
+    out = out.absolute()
     with _connected(address) as client, interruptible() as interrupt:
         command = _Command(client, out, show)
         command.submit([job for job in jobs if found(out, job) is None])
@@ -67,17 +69,25 @@ class _Command:
         self.pending: dict[str, tuple[Job, Any]] = {}
         self.failures: list[str] = []
         self.lost: set[str] = set()  # keys of the jobs that failed, and of those that need them
+        self.places: dict[str, int] = {}  # of the jobs, in the plan's order
+        self.handed: dict[str, list[int]] = {}  # of each job, when its checkpoint was written, whenever it was handed over
+        self.ran: set[str] = set()  # keys of the jobs that have begun since
         self.begun: queue.SimpleQueue[str] = queue.SimpleQueue()  # filled by Dask's thread
         client.subscribe_topic(self.name, lambda event: self.begun.put(event[1]))
 
     def submit(self, jobs: Sequence[Job]) -> None:
-        """Hand the jobs over. A failed job is not tried again; one whose worker is lost is, as often as the scheduler allows."""
+        """Hand the jobs over. A failed job is not tried again; one whose worker is lost is (see _blameless)."""
         kernels = {"A3CS_KERNELS": choice()}
-        for place, job in enumerate(jobs):
+        for job in jobs:
+            place = self.places.setdefault(job.key, len(self.places))
+            times = self.handed.setdefault(job.key, [])
+            times.append(_saved(self.out, job))
+            self.ran.discard(job.key)
             needs = [self.pending[need.key][1] for need in job.needs if need.key in self.pending]
+            key = f"{job.key}-{len(times)}-{self.name}"
             future = self.client.submit(
-                work, job, str(self.out), self.name, kernels, needs, key=f"{job.key}-{self.name}", priority=-place, retries=0
-            )
+                work, job, str(self.out), self.name, kernels, needs, key=key, priority=-place, retries=0
+            )  # fmt: skip
             self.pending[job.key] = (job, future)
         if jobs and not self.client.ncores():
             say(f"the scheduler has no workers yet; jobs wait for: dask worker {self.client.scheduler.address}")
@@ -85,6 +95,7 @@ class _Command:
     def look(self) -> None:
         """Show what has begun and what has ended."""
         begun = [self.begun.get() for _ in range(self.begun.qsize())]  # before what ended: a student begins after its teacher
+        self.ran |= set(begun)
         for job, future in list(self.pending.values()):
             needs = {need.key for need in job.needs}
             if not future.done() or needs & self.pending.keys():  # Dask ends a job together with the one that it needs and failed
@@ -92,6 +103,9 @@ class _Command:
             del self.pending[job.key]
             if needs & self.lost:
                 self.lost.add(job.key)
+                continue
+            if self._blameless(job, future):
+                self.submit([job])
                 continue
             if job.key not in self.show.running:  # it began and ended since the last look
                 self.show.began(job)
@@ -112,6 +126,17 @@ class _Command:
     def left(self) -> int:
         """How many jobs were not run, for they need one that failed."""
         return len(self.lost) - len(self.failures)
+
+    def _blameless(self, job: Job, future: Any) -> bool:
+        """Whether Dask gave up a job that lost its workers, though it had not begun or has saved since it was handed over.
+
+        One that needs it was given up with it, and had not begun.
+        """
+        from distributed import KilledWorker
+
+        if future.status != "error" or not isinstance(future.exception(), KilledWorker):
+            return False
+        return job.key not in self.ran or _saved(self.out, job) > self.handed[job.key][-1]
 
     def _failure(self, job: Job, future: Any) -> str:
         """Why a job failed, empty if it is done. UserError if its result cannot be seen from here, or the scheduler was lost."""
@@ -146,6 +171,14 @@ class _Command:
             stopped.clear()
 
 
+def _saved(out: Path, job: Job) -> int:
+    """When a job's checkpoint was written, in ns since the epoch; 0 while there is none."""
+    try:
+        return os.stat(RunFolder(out / job.folder).checkpoint).st_mtime_ns
+    except OSError:
+        return 0
+
+
 def work(job: Job, out: str, name: str, environment: dict[str, str], needs: list[bool]) -> bool:
     """The task, on a worker: the job's process from start to end. False if the command was stopped first (what ran has saved).
 
@@ -175,9 +208,15 @@ def work(job: Job, out: str, name: str, environment: dict[str, str], needs: list
     return True
 
 
+def check_scheduler(address: str) -> None:
+    """UserError if Dask is not installed or nobody answers in time: to be said before a folder is made."""
+    with _connected(address):
+        pass
+
+
 @contextlib.contextmanager
 def _connected(address: str) -> Iterator[Any]:
-    """A client of the scheduler. UserError if Dask is not installed or nobody answers in time."""
+    """A client of the scheduler. UserError as of check_scheduler."""
     try:
         from distributed import Client
     except ImportError as error:

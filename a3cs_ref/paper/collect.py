@@ -73,6 +73,15 @@ def lacking(out: Path, entries: Mapping[str, Sequence[Entry]]) -> list[Job]:
     return in_order(missing, held_agents(out).keys() - {job.key for job in missing})
 
 
+def claim(out: Path, request: Request) -> None:
+    """Make the folder, and its file of costs if it has none: from then on check_held knows scale and preset of what runs here.
+
+    UserError where another command has claimed it for others meanwhile.
+    """
+    with alone(out):
+        _merge(out, _header(COSTS, request), [])
+
+
 def check_held(out: Path, request: Request, entries: Mapping[str, Sequence[Entry]]) -> None:
     """UserError, before anything runs, if `out` holds results of another scale or preset, or of others in the same place."""
     for artefact in (*entries, COSTS, AGENTS):
@@ -80,9 +89,7 @@ def check_held(out: Path, request: Request, entries: Mapping[str, Sequence[Entry
         if not path.exists():
             continue
         about, held = read_rows(path, artefact)
-        wanted = _header(artefact, request)
-        if about != wanted:
-            raise UserError(f"{path}: holds results of {scale_words(about)}, not {scale_words(wanted)}; choose another --out")
+        _check_scale(path, about, _header(artefact, request))
         jobs = {_place(row): row["job"] for row in held}
         for entry in entries.get(artefact, ()):
             if jobs.get(_place(entry.row), entry.job.key) != entry.job.key:
@@ -98,9 +105,15 @@ def _header(artefact: str, request: Request) -> dict[str, Any]:
     return header(artefact, request.scale, request.preset)
 
 
+def _check_scale(path: Path, about: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    if about != wanted:
+        raise UserError(f"{path}: holds results of {scale_words(about)}, not {scale_words(wanted)}; choose another --out")
+
+
 def _merge(out: Path, head: Mapping[str, Any], rows: list[Row]) -> None:
-    """Rows into their artefact's file: those that are new, and those that it held of other jobs."""
+    """Rows into their artefact's file: those that are new, and those that it held of other jobs. UserError for another header."""
     path = out / f"{head['artefact']}.jsonl"
-    kept = read_rows(path, head["artefact"])[1] if path.exists() else []
+    about, kept = read_rows(path, head["artefact"]) if path.exists() else (head, [])
+    _check_scale(path, about, head)
     new = {row["job"] for row in rows}
     write_rows(path, head, [row for row in kept if row["job"] not in new] + rows)

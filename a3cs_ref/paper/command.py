@@ -14,7 +14,7 @@ from a3cs_ref.kernels.threads import available
 from a3cs_ref.paper.agents import AGENTS, check_mixed, recall
 from a3cs_ref.paper.captions import figure_page
 from a3cs_ref.paper.claims import claims_page
-from a3cs_ref.paper.collect import COSTS, check_held, collect, lacking
+from a3cs_ref.paper.collect import COSTS, check_held, claim, collect, lacking
 from a3cs_ref.paper.expected import RATES, in_words, kind_of, measured, seconds
 from a3cs_ref.paper.figures import draw
 from a3cs_ref.paper.jobs import Ended, Job
@@ -74,16 +74,16 @@ def run(request: Request, out: Path, at_once: int | None, scheduler: str | None,
     begun = [job for job in jobs if (out / job.folder / "job.json").exists() and found(out, job) is None]
     if begun and not resume:
         raise UserError(f"{out} holds unfinished runs ({begun[0].label}); go on with --resume or choose another --out")
+    if scheduler:
+        from a3cs_ref.paper.cluster import check_scheduler, run_there
+
+        check_scheduler(scheduler)
+    claim(out, request)
     recall(out, jobs)
     at_once = at_once or available()
     announce(jobs, out, None if scheduler else at_once)
     with Show(len(jobs), sum(found(out, job) is not None for job in jobs)) as show:
-        if scheduler:
-            from a3cs_ref.paper.cluster import run_there
-
-            ended = run_there(jobs, out, scheduler, show)
-        else:
-            ended = run_here(jobs, out, at_once, show)
+        ended = run_there(jobs, out, scheduler, show) if scheduler else run_here(jobs, out, at_once, show)
     for line in ended.failures:
         say(line)
     collect(out, request, entries)

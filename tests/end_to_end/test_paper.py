@@ -16,7 +16,10 @@ import numpy as np
 import pytest
 from command import a3cs, done, process
 
+from a3cs_hw.files import UserError
 from a3cs_ref.paper import cluster, pool
+from a3cs_ref.paper.collect import check_held, claim
+from a3cs_ref.paper.plan import Request
 from a3cs_ref.paper.rows import header, read_rows, write_rows
 
 TABLE = ("paper", "table2", "--scale", "smoke", "--games", "catch", "--only", "vanilla", "--seeds", "1")
@@ -255,6 +258,28 @@ def test_nobody_at_the_scheduler(tmp_path, monkeypatch):
     monkeypatch.setattr(cluster, "ANSWER", 1)
     refused("--scheduler tcp://127.0.0.1:1: no Dask", *TABLE, "--scheduler", "tcp://127.0.0.1:1", "--out", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_new_folder_on_a_cluster(made, tmp_path):
+    """The documented command would fail where its folder is not there yet; or the path be another one than was given."""
+    distributed = pytest.importorskip("distributed", reason="jobs on a cluster need Dask: pip install 'a3cs-ref[cluster]'")
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "shared").symlink_to(tmp_path / "disk")
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as workers:
+        out = tmp_path / "shared" / "new" / "folder"
+        done(*TABLE, "--only", "vanilla", "none", "--scheduler", workers.scheduler_address, "--out", out)
+    assert [row["arm"] for row in read_rows(out / "table2.jsonl", "table2")[1]] == ["none"]
+
+
+def test_two_scales_begin_in_one_folder(tmp_path):
+    """Rows would end under the header of the one that ends last, or be refused when all has run."""
+    requests = [Request(("table1",), scale, ("catch",), 1) for scale in ("smoke", "laptop")]
+    claim(tmp_path, requests[0])
+    with pytest.raises(UserError, match="costs.jsonl: holds results of scale smoke, not scale laptop; choose another --out"):
+        check_held(tmp_path, requests[1], {})
+    with pytest.raises(UserError, match="scale smoke, not scale laptop"):
+        claim(tmp_path, requests[1])
+    claim(tmp_path, requests[0])
 
 
 @pytest.mark.parametrize("room", [100, 1600])

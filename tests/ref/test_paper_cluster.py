@@ -161,6 +161,39 @@ def kill_worker(workers, out, job):
         return rows, first, second, other
 
 
+def test_a_job_is_handed_over_until_it_stands_still(here, tmp_path):
+    """Workers that a batch system ends in turn would have long jobs given up, and those that only waited for them."""
+    dask, distributed = pytest.importorskip("dask"), pytest.importorskip("distributed")
+    after = training("after", 60, LONG)
+    still = Job("hardware", {"game": "catch", "net": "vanilla", "board": "zc706", "evaluations": 10**7, "seed": 0}, "still")
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as strict,
+        ThreadPoolExecutor() as threads,
+    ):
+        killed = threads.submit(kill_worker, strict, tmp_path, LONG)
+        assert handed_over([LONG, after], tmp_path, strict) == Ended()
+        killed.result()
+        check_same([LONG], tmp_path, here)
+        assert found(tmp_path, after) is not None
+
+        killed = threads.submit(kill_first_worker, strict, tmp_path, still)
+        (line,) = handed_over([still], tmp_path, strict).failures
+        killed.result()
+    assert "job still failed on a worker: KilledWorker" in line
+
+
+def kill_first_worker(workers, out, job):
+    """SIGKILL the worker that has a job which saves nothing."""
+    import distributed
+
+    with distributed.Client(workers, set_as_default=False) as client:
+        wait_until((out / job.folder / "job.json").exists)
+        pids = {nanny.worker_address: nanny.pid for nanny in workers.workers.values()}
+        (busy,) = [address for address, keys in client.processing().items() if any(key.startswith(job.key) for key in keys)]
+        os.kill(pids[busy], signal.SIGKILL)
+
+
 def test_interrupted(workers, tmp_path):
     """Ctrl-C would leave jobs running on the cluster, or lose what they did."""
 
