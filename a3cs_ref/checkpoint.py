@@ -70,10 +70,12 @@ class RunFolder:
         return document["config"]
 
     def log(self, row: Mapping[str, Any]) -> None:
-        """Append a row to progress.jsonl."""
+        """Append a row to progress.jsonl. It is on the disk before a checkpoint later than it can be."""
         try:
             with open(self.progress, "a") as file:
                 file.write(json.dumps(row) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
         except OSError as error:
             raise UserError(f"cannot write {self.progress}: {error.strerror}; free space and go on with --resume") from error
 

@@ -38,7 +38,7 @@ def train(config: Mapping[str, Any], folder: Path) -> Answer:
         return None
     rows = RunFolder(folder).rows()
     curve = [[row["step"], row["test_score"]] for row in rows if "test_score" in row]
-    return _scores(curve) | {"macs": count_macs(learner.agent.units), "seconds": training_seconds(rows)}
+    return _scores(curve, run_config, folder) | {"macs": count_macs(learner.agent.units), "seconds": training_seconds(rows)}
 
 
 def cosearch(config: Mapping[str, Any], folder: Path) -> Answer:
@@ -54,7 +54,7 @@ def cosearch(config: Mapping[str, Any], folder: Path) -> Answer:
     rows = RunFolder(folder).rows()
     curve = [[row["step"], row["theta_updates"], row["argmax_score"]] for row in rows if "argmax_score" in row]
     kept = {name: derived[name] for name in ("operators", "macs", "expected_macs_start", "expected_macs_end")}
-    return _scores(curve) | kept | {"seconds": training_seconds(rows)}
+    return _scores(curve, run_config, folder) | kept | {"seconds": training_seconds(rows)}
 
 
 def random_agent(config: Mapping[str, Any], folder: Path) -> Answer:
@@ -118,6 +118,11 @@ def _units(net: str, actions: int) -> list[Any]:
     return network_units(described["net"], described.get("operators"), actions)
 
 
-def _scores(curve: list[list[Any]]) -> dict[str, Any]:
+def _scores(curve: list[list[Any]], config: Any, folder: Path) -> dict[str, Any]:
+    """Of a run's evaluations. UserError if some are not in its log any more: the highest may be among those."""
+    planned = config.steps // config.evaluate_every
+    if len(curve) < planned:
+        anew = f"delete {folder} and run the command again: the job begins anew"
+        raise UserError(f"{folder / 'progress.jsonl'}: holds {len(curve)} of {planned} evaluations; {anew}")
     scores = [point[-1] for point in curve]
     return {"curve": curve, "final": scores[-1], "highest": max(scores)}

@@ -104,11 +104,11 @@ def main(key: str) -> int:
         document = read_json(folder / "job.json", *JOB)
         if (folder / "result.json").exists():
             return 0
+        about = {"commit": commit(), "machine": machine()}  # of what runs now: a checkout may change meanwhile
         answer = KINDS[document["kind"]](document["config"], folder)
         if answer is None:
             return INTERRUPTED
-        about = {"commit": commit(), "machine": machine(), "result": answer}
-        write_json(folder / "result.json", {"format": RESULT[0], "version": RESULT[1], **about})
+        write_json(folder / "result.json", {"format": RESULT[0], "version": RESULT[1], **about, "result": answer})
     return 0
 
 

@@ -25,6 +25,7 @@ from a3cs_ref.config import to_dict
 from a3cs_ref.rl.rollout import Player
 
 ENOUGH = 20  # episodes before a mean may count as the best
+SLOWEST = 0.1  # agent steps a second that are logged: a process that was suspended did not take all of that time
 
 Values = TypeVar("Values", bound=Mapping[str, Any])
 Report = Callable[[Mapping[str, Any]], None]
@@ -151,5 +152,5 @@ class _Interval:
             "step": player.steps,
             "episodes": player.episodes,
             "score": round(float(np.mean(recent)), 4) if recent else None,
-            "steps_per_s": round((player.steps - self.step) / seconds, 1),
+            "steps_per_s": max(SLOWEST, round((player.steps - self.step) / seconds, 1)),
         } | {name: round(float(np.mean([terms[name] for terms in self.terms])), 6) for name in names}

@@ -1,4 +1,4 @@
-"""Random agents of equal MACs, and rows of two commands."""
+"""What jobs find out: random agents of equal MACs, scores and seconds of runs, rows of two commands."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from run_rows import training, write
 
 from a3cs_hw.files import UserError, write_json
 from a3cs_hw.units import count_macs
+from a3cs_ref.config import to_dict
 from a3cs_ref.nn.build import write_agent
 from a3cs_ref.nn.cells import CELLS, OPERATORS, agent_units
 from a3cs_ref.paper import collect, execute, pool, process, random_agent
@@ -17,6 +18,8 @@ from a3cs_ref.paper.jobs import Ended, Job, in_order
 from a3cs_ref.paper.plan import Request, plan
 from a3cs_ref.paper.process import RESULT
 from a3cs_ref.paper.show import Show
+from a3cs_ref.rl.a2c import TrainConfig
+from a3cs_ref.rl.rollout import RolloutConfig
 from a3cs_ref.rng import generator
 
 
@@ -45,18 +48,38 @@ def test_random_agents_are_drawn_evenly_first(tmp_path):
 
 
 def test_commands_add_rows_in_turns(tmp_path, monkeypatch):
-    """Of two commands that end at a time one would overwrite the other's rows."""
+    """Of two commands that end at a time one would overwrite the other's rows, or rows that it read too early."""
     fcntl = pytest.importorskip("fcntl", reason="this system has no such locks")
+    write(tmp_path, "table2", [training(job="train-1")])
     held = []
 
-    def write_rows(path, *_):
-        with open(tmp_path / "lock", "wb") as lock, pytest.raises(BlockingIOError):
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        held.append(path.name)
+    def locked(function):
+        def look(path, *words):
+            with open(tmp_path / "lock", "wb") as lock, pytest.raises(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held.append((function.__name__, path.name))
+            return function(path, *words)
 
-    monkeypatch.setattr(collect, "write_rows", write_rows)
-    collect.collect(tmp_path, Request(("table2",), "smoke"), {"table2": []})
-    assert held == ["table2.jsonl", "costs.jsonl"]
+        return look
+
+    monkeypatch.setattr(collect, "write_rows", locked(collect.write_rows))
+    monkeypatch.setattr(collect, "read_rows", locked(collect.read_rows))
+    collect.collect(tmp_path, Request(("table2",), "laptop"), {"table2": []})
+    assert held == [("read_rows", "table2.jsonl"), ("write_rows", "table2.jsonl"), ("write_rows", "costs.jsonl")]
+
+
+def test_a_row_that_a_crash_took_from_the_log(tmp_path):
+    """The highest evaluation would be another one, and nobody would know."""
+    config = TrainConfig(
+        "catch", "vanilla", 12, log_every=4, checkpoint_every=4, evaluate_every=4, evaluate_episodes=1,
+        rollout=RolloutConfig(num_envs=2, rollout=2),
+    )  # fmt: skip
+    folder = tmp_path / "run"
+    assert len(execute.train(to_dict(config), folder)["curve"]) == 3
+    log = folder / "progress.jsonl"
+    log.write_text("".join(log.read_text().splitlines(keepends=True)[1:]))
+    with pytest.raises(UserError, match="holds 2 of 3 evaluations; delete .*run and run the command again"):
+        execute.train(to_dict(config), folder)
 
 
 class Ending:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import importlib.util
+import itertools
 import os
 import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -115,6 +117,13 @@ def test_row_of_a_run_that_was_killed_between_two_rows(tmp_path, monkeypatch):
     run(killed.path, resume=True, log_every=60)
     rows = [row | {"steps_per_s": 0} for folder in (whole, killed) for row in folder.rows()]
     assert len(rows) == 2 and rows[0] == rows[1]
+
+
+def test_a_run_that_was_suspended(tmp_path, monkeypatch):
+    """Its speed would be logged as 0, and whoever divides by that finds that the run takes for ever."""
+    monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=itertools.count(0, 100_000).__next__))
+    run(tmp_path / "run")
+    assert {row["steps_per_s"] for row in RunFolder(tmp_path / "run").rows()} == {loop.SLOWEST}
 
 
 HOLDER = """
