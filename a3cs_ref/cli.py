@@ -179,7 +179,7 @@ def _add_paper(subparsers) -> None:
     )  # fmt: skip
     paper.add_argument("artefact", choices=(*ARTEFACTS, "all"), metavar="ARTEFACT", help=", ".join((*ARTEFACTS, "all")))
     paper.add_argument(
-        "--scale", choices=SCALES, default="laptop", help="smoke: minutes, learns nothing; laptop; full: the paper's steps"
+        "--scale", choices=SCALES, help="smoke: minutes, learns nothing; laptop (the default); full: the paper's steps"
     )
     paper.add_argument("--preset", choices=SETTINGS, help="paper: every setting as the paper has it (default: auto, ours)")
     paper.add_argument("--games", nargs="+", metavar="GAME", help="games (default: the scale's: Breakout, or the paper's)")

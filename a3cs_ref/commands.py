@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import json
 import os
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -295,13 +296,16 @@ def paper(arguments: argparse.Namespace) -> int:
 
     out, artefacts = Path(arguments.out), ARTEFACTS if arguments.artefact == "all" else (arguments.artefact,)
     page = Path(arguments.page or out / "results.md")
+    require_place(page)
     ended = Ended()
-    if arguments.rows is not None:
-        command.check_redraw(arguments)
-    else:
-        request = command.request_of(arguments, artefacts)
-        ended = command.run(request, out, arguments.jobs, arguments.scheduler, arguments.resume)
-    written = command.write(Path(arguments.rows or out), out, artefacts, page)
+    with ExitStack() as turn:
+        if arguments.rows is not None:
+            command.check_redraw(arguments)
+        else:
+            request = command.request_of(arguments, artefacts)
+            ended = command.run(request, out, arguments.jobs, arguments.scheduler, arguments.resume)
+            turn.enter_context(alone(out))  # of two commands that end together the last one reads both's rows
+        written = command.write(Path(arguments.rows or out), out, artefacts, page)
     command.check_ended(ended)
     finished = not ended.interrupted
     document = {"finished": finished, "written": [str(path) for path in written]}

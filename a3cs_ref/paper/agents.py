@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from a3cs_hw.files import UserError
-from a3cs_ref.nn.build import write_agent
+from a3cs_ref.checkpoint import RunFolder
+from a3cs_ref.nn.build import parse_net, write_agent
 from a3cs_ref.paper.expected import run_of
 from a3cs_ref.paper.jobs import Job, in_order
 from a3cs_ref.paper.plan import Request, plan
@@ -42,19 +43,33 @@ def held_agents(out: Path) -> dict[str, Row]:
 
 
 def recall(out: Path, jobs: Sequence[Job]) -> None:
-    """Write agent.json for what is known from its row alone and needed by one of the jobs."""
-    held, here = held_agents(out), {job.key for job in jobs}
-    for need in {need.key: need for job in jobs for need in job.needs}.values():
-        if need.key in held and need.key not in here:
-            row = held[need.key]
+    """Write agent.json for what is known, from its row or its search's result, and needed by one of the jobs.
+
+    That is where the search was not run here, or the file was damaged since.
+    """
+    held, here = held_agents(out), {job.key for job in jobs if found(out, job) is None}
+    for need in {need.key: need for job in jobs for need in job.needs if need.kind == "cosearch"}.values():
+        row = held.get(need.key) or next(iter(agent_of(out, need)), None)
+        if row is not None and need.key not in here and not _is_agent(out, need, row):
             write_agent(out / need.folder / "agent.json", row["operators"], game=row["game"], macs=row["macs"])
+
+
+def _is_agent(out: Path, search: Job, row: Row) -> bool:
+    """Whether the search's agent.json holds the agent of the row."""
+    try:
+        return parse_net(str(out / search.folder / "agent.json"))["operators"] == row["operators"]
+    except (UserError, LookupError):
+        return False
 
 
 def check_mixed(out: Path, request: Request, jobs: Sequence[Job]) -> None:
     """UserError, before anything runs, if a search may find another agent than the one that has been measured or trained."""
-    searches = {job.key: job for job in jobs if job.kind == "cosearch" and found(out, job) is None}
-    games = tuple(dict.fromkeys(run_of(job)["game"] for job in searches.values()))
     held = held_agents(out)
+    searches = {
+        job.key: job for job in jobs
+        if job.kind == "cosearch" and found(out, job) is None and not _derived_here(out, job, held.get(job.key))
+    }  # fmt: skip
+    games = tuple(dict.fromkeys(run_of(job)["game"] for job in searches.values()))
     for artefact, job, elsewhere in _measured(out, request, games) if searches else ():
         for need in in_order(job.needs):
             if need.key in searches and (elsewhere or need.key in held):
@@ -62,6 +77,11 @@ def check_mixed(out: Path, request: Request, jobs: Sequence[Job]) -> None:
                     f"{out}: holds {job.label} ({artefact}), and {need.label} may find another agent now; add {AGENTS}.jsonl of "
                     "those rows, leave these runs out (--only, --games, --seeds), or choose another --out"
                 )
+
+
+def _derived_here(out: Path, search: Job, held: Row | None) -> bool:
+    """Whether the agent of the row came from the run in the search's folder, whose result alone is to be written again."""
+    return held is not None and RunFolder(out / search.folder).checkpoint.exists() and _is_agent(out, search, held)
 
 
 def _measured(out: Path, request: Request, games: tuple[str, ...]) -> Iterator[tuple[str, Job, bool]]:

@@ -5,15 +5,27 @@ A table has it below itself; a figure, on a page of its own (figure_page).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from a3cs_ref.paper import quoted
-from a3cs_ref.paper.names import ARTEFACT_TITLES, NET_TITLES, SCHEME_TITLES, game_title, games_of, select, teacher_title
+from a3cs_ref.paper.names import (
+    ARM_TITLES,
+    ARTEFACT_TITLES,
+    NET_TITLES,
+    SCHEME_TITLES,
+    game_title,
+    games_of,
+    select,
+    teacher_title,
+)
 from a3cs_ref.paper.parts import Part, part_of, shortest
 from a3cs_ref.paper.plan import DEEP, parts_of
 from a3cs_ref.paper.rows import Row
+from a3cs_ref.paper.scales import SCALES
 from a3cs_ref.presets import PRESETS, SHORT_STEPS
+from a3cs_ref.rl.sources import shipped
 
 SPEED = ("table3", "figure3")  # the artefacts with rows of hardware
 
@@ -27,7 +39,7 @@ def caption(artefact: str, header: Mapping[str, Any], rows: list[Row]) -> str:
     lines += [line for game in games_of(artefact, rows) for line in _runs(game, rows)]
     lines.append(_statistics(artefact))
     lines.append(_unlike_the_paper(header, rows))
-    lines += _hardware(rows) if artefact in SPEED else []
+    lines += _designs(header, rows) + _hardware(rows) if artefact in SPEED else []
     lines.append(_quoted(artefact))
     lines += _origin(artefact, header, rows)
     return "".join(f"- {line}\n" for line in lines)
@@ -44,17 +56,18 @@ def _learned(rows: list[Row]) -> list[Row]:
 
 
 def _runs(game: str, rows: list[Row]) -> list[str]:
-    """What was run on a game: steps, seeds, episodes and teacher, with the nets or schemes named where they differ."""
+    """What was run on a game: steps, seeds, episodes and teacher, with the nets, arms or schemes named where they differ."""
+    learned = _learned(select(rows, game=game))
     runs: dict[tuple[int, int, str], list[Row]] = {}
-    for row in _learned(select(rows, game=game)):
-        name = NET_TITLES.get(row["net"], str(row["net"])) if row["row"] == "training" else SCHEME_TITLES[row["scheme"]]
-        runs.setdefault((row["steps"], row["episodes"], name), []).append(row)
+    for name, those in _named(learned).items():
+        for row in those:
+            runs.setdefault((row["steps"], row["episodes"], name), []).append(row)
     groups: dict[tuple[int, int, tuple[int, ...]], list[str]] = {}
     for (steps, episodes, name), those in runs.items():
         groups.setdefault((steps, episodes, tuple(sorted({row["seed"] for row in those}))), []).append(name)
     lines = []
     for (steps, episodes, seeds), names in sorted(groups.items()):
-        who = f" ({', '.join(sorted(names))})" if len(groups) > 1 else ""
+        who = f" ({'; '.join(sorted(names))})" if len(groups) > 1 else ""
         searched = any(row["row"] == "search" for name in names for row in runs[steps, episodes, name])
         share = f"{100 * steps / quoted.STEPS:.2g} % of the paper's {quoted.STEPS:,}"
         share = "the paper does not say how many" if searched else share
@@ -64,6 +77,20 @@ def _runs(game: str, rows: list[Row]) -> list[str]:
         what = f"{steps:,} agent steps a run ({share}), {numbers}, {episodes} episodes an evaluation{teacher}"
         lines.append(f"{game_title(game)}{who}: {what}.")
     return lines
+
+
+def _named(learned: list[Row]) -> dict[str, list[Row]]:
+    """Runs of a game by network or scheme; and by arm, where not all arms of a network have the same seeds."""
+    by_arm: dict[str, dict[str, list[Row]]] = {}
+    for row in learned:
+        name = NET_TITLES.get(row["net"], str(row["net"])) if row["row"] == "training" else SCHEME_TITLES[row["scheme"]]
+        by_arm.setdefault(name, {}).setdefault(row.get("arm", ""), []).append(row)
+    named: dict[str, list[Row]] = {}
+    for name, arms in by_arm.items():
+        alike = len({tuple(sorted(row["seed"] for row in those)) for those in arms.values()}) == 1
+        for arm, those in arms.items():
+            named.setdefault(name if alike else f"{name}, {ARM_TITLES[arm]}", []).extend(those)
+    return named
 
 
 def _statistics(artefact: str) -> str:
@@ -105,6 +132,21 @@ def _settings_unlike(learned: list[Row]) -> list[str]:
     return differences
 
 
+def _designs(header: Mapping[str, Any], rows: list[Row]) -> list[str]:
+    """Of which seeds the designs are, and how long the agents were searched for."""
+    lines = []
+    for game in games_of("table3", designs := select(rows, row="hardware")):
+        seeds: dict[tuple[int, ...], list[str]] = {}
+        for agent in sorted({row["agent"] for row in select(designs, game=game)}):
+            those = tuple(sorted({row["seed"] for row in select(designs, game=game, agent=agent)}))
+            seeds.setdefault(those, []).append(NET_TITLES[agent])
+        whose = "; ".join(f"{', '.join(names)}, seeds {', '.join(map(str, those))}" for those, names in sorted(seeds.items()))
+        steps = SCALES[header["scale"]].size(game).search
+        found = f"A searched agent is that of a one-level search of {steps:,} agent steps."
+        lines.append(f"Designs, {game_title(game)}: {whose}. {found}")
+    return lines
+
+
 def _hardware(rows: list[Row]) -> list[str]:
     designs = select(rows, row="hardware")
     lines = []
@@ -136,8 +178,8 @@ def _origin(artefact: str, header: Mapping[str, Any], rows: list[Row]) -> list[s
     """The commands, the commits and the machines."""
     preset = f" --preset {header['preset']}" if "preset" in header else ""
     commands = [
-        f"`a3cs paper {artefact} --scale {header['scale']}{preset} --games {' '.join(games)} --seeds {seeds}{only} --out DIR`"
-        for (seeds, only), games in sorted(_runs_alike(artefact, rows).items())
+        f"`a3cs paper {artefact} --scale {header['scale']}{preset} --games {' '.join(games)} --seeds {seeds}{options} --out DIR`"
+        for (seeds, options), games in sorted(_runs_alike(artefact, rows).items())
     ]
     commits, machines = (sorted({row[field] for row in rows}) for field in ("commit", "machine"))
     return [
@@ -147,16 +189,27 @@ def _origin(artefact: str, header: Mapping[str, Any], rows: list[Row]) -> list[s
 
 
 def _runs_alike(artefact: str, rows: list[Row]) -> dict[tuple[int, str], list[str]]:
-    """Games by the seeds and the --only that they were run with, once for all games and parts with as many seeds."""
+    """Games by the seeds and the --only and --teacher that they were run with, once for all games and parts that share them."""
     every = parts_of(artefact)
     alike: dict[tuple[int, str], list[str]] = {}
     for game in games_of(artefact, rows):
-        by_seeds: dict[int, list[Part]] = {}
+        commands: dict[tuple[int, str], list[Part]] = {}
         for part in every:
-            seeds = [row["seed"] for row in select(rows, game=game) if part_of(row) == part]
-            if seeds:
-                by_seeds.setdefault(max(seeds) + 1, []).append(part)
-        for count, parts in by_seeds.items():
+            those = [row for row in select(rows, game=game) if part_of(row) == part]
+            about = select(rows, game=game) if artefact in SPEED else those  # designs are of agents that learned, too
+            teacher = max((_teacher_option(row.get("teacher", "")) for row in about), default="")
+            if those:
+                commands.setdefault((1 + max(row["seed"] for row in those), teacher), []).append(part)
+        for (count, teacher), parts in commands.items():
             for only in shortest(every, parts):
-                alike.setdefault((count, " --only " + " ".join(only) if only else ""), []).append(game)
+                options = (" --only " + " ".join(only) if only else "") + teacher
+                alike.setdefault((count, options), []).append(game)
     return alike
+
+
+def _teacher_option(teacher: str) -> str:
+    """The option that names a row's teacher (see command.adopted); empty for the scale's own."""
+    name = teacher.removeprefix("the shipped ")
+    if name != teacher and name in shipped():
+        return f" --teacher {name}"
+    return " --teacher TEACHER" if re.search(", [0-9a-f]{12}$", teacher) else ""

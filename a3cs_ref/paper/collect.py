@@ -7,19 +7,21 @@ not run again.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from a3cs_hw.files import UserError
 from a3cs_ref.checkpoint import alone
-from a3cs_ref.paper.agents import AGENTS, agent_of, held_agents
+from a3cs_ref.paper.agents import AGENTS, OF_AGENTS, agent_of, held_agents
 from a3cs_ref.paper.expected import kind_of, run_of
 from a3cs_ref.paper.jobs import Job, in_order
 from a3cs_ref.paper.names import scale_words
-from a3cs_ref.paper.plan import Entry, Request
+from a3cs_ref.paper.plan import Entry, Request, plan
 from a3cs_ref.paper.process import found
 from a3cs_ref.paper.rows import PLACE, Row, header, read_rows, write_rows
+from a3cs_ref.paper.scales import ARTEFACTS
 
 COSTS = "costs"
 APART = ("seconds", "operators")  # of a result: in costs.jsonl and agents.jsonl
@@ -30,12 +32,15 @@ def collect(out: Path, request: Request, entries: Mapping[str, Sequence[Entry]])
     """Write OUT/ARTEFACT.jsonl for every artefact of the plan, and OUT/costs.jsonl, from the jobs that are done, and
     agents.jsonl where a search is among them.
 
-    Two commands that end at a time take turns: neither loses the other's rows.
+    What another artefact's file holds of a job that both share comes along. Two commands that end at a time take turns: neither
+    loses the other's rows.
     """
     jobs = in_order(entry.job for planned in entries.values() for entry in planned)
     with alone(out):
+        held = held_rows(out)
         for artefact, planned in entries.items():
-            _merge(out, _header(artefact, request), [row for entry in planned for row in rows_of(out, entry)])
+            rows = [row for entry in planned for row in rows_of(out, entry) or held.get(entry.job.key, ())]
+            _merge(out, _header(artefact, request), rows)
         _merge(out, _header(COSTS, request), [row for job in jobs for row in cost_of(out, job)])
         if agents := [row for job in jobs for row in agent_of(out, job)]:
             _merge(out, _header(AGENTS, request), agents)
@@ -64,12 +69,9 @@ def cost_of(out: Path, job: Job) -> list[Row]:
 
 
 def lacking(out: Path, entries: Mapping[str, Sequence[Entry]]) -> list[Job]:
-    """The jobs whose rows are not all in `out`'s files yet, after the jobs that they need and whose result is not held."""
-    missing = []
-    for artefact, planned in entries.items():
-        path = out / f"{artefact}.jsonl"
-        held = {row["job"] for row in read_rows(path, artefact)[1]} if path.exists() else set()
-        missing += [entry.job for entry in planned if entry.job.key not in held or found(out, entry.job) is not None]
+    """The jobs that have no rows in `out`'s files yet, after the jobs that they need and whose result is not held."""
+    held, planned = held_rows(out), [entry for those in entries.values() for entry in those]
+    missing = [entry.job for entry in planned if entry.job.key not in held or found(out, entry.job) is not None]
     return in_order(missing, held_agents(out).keys() - {job.key for job in missing})
 
 
@@ -82,16 +84,34 @@ def claim(out: Path, request: Request) -> None:
         _merge(out, _header(COSTS, request), [])
 
 
+def held_rows(out: Path) -> dict[str, list[Row]]:
+    """The rows in `out`'s files of artefacts by their job; those of a job that several artefacts share, of one of them."""
+    held: dict[str, dict[str, list[Row]]] = {}
+    for artefact in ARTEFACTS:
+        path = out / f"{artefact}.jsonl"
+        for row in read_rows(path, artefact)[1] if path.exists() else ():
+            held.setdefault(row["job"], {}).setdefault(artefact, []).append(row)
+    return {job: next(iter(rows.values())) for job, rows in held.items()}
+
+
 def check_held(out: Path, request: Request, entries: Mapping[str, Sequence[Entry]]) -> None:
-    """UserError, before anything runs, if `out` holds results of another scale or preset, or of others in the same place."""
-    for artefact in (*entries, COSTS, AGENTS):
+    """UserError, before anything runs, if `out` holds results of another scale or preset, or of others in the same place.
+
+    Rows of agents are compared whatever part is asked for: their scores and FPS would be of two agents.
+    """
+    about_agents = OF_AGENTS if entries.keys() & set(OF_AGENTS) else ()
+    for artefact in dict.fromkeys((*entries, *about_agents, COSTS, AGENTS)):
         path = out / f"{artefact}.jsonl"
         if not path.exists():
             continue
         about, held = read_rows(path, artefact)
         _check_scale(path, about, _header(artefact, request))
         jobs = {_place(row): row["job"] for row in held}
-        for entry in entries.get(artefact, ()):
+        planned = entries.get(artefact, ())
+        if artefact in about_agents and held:
+            seeds = 1 + max(row["seed"] for row in held)
+            planned = plan(dataclasses.replace(request, artefacts=(artefact,), only=(), seeds=seeds))[artefact]
+        for entry in planned:
             if jobs.get(_place(entry.row), entry.job.key) != entry.job.key:
                 raise UserError(f"{path}: holds {entry.job.label} with other settings; choose another --out")
 

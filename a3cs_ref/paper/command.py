@@ -10,14 +10,15 @@ from pathlib import Path
 
 from a3cs_hw.draw import save_png
 from a3cs_hw.files import UserError, read_bytes, sha256, write_bytes
+from a3cs_ref.checkpoint import load_checkpoint
 from a3cs_ref.kernels.threads import available
 from a3cs_ref.paper.agents import AGENTS, check_mixed, recall
 from a3cs_ref.paper.captions import figure_page
 from a3cs_ref.paper.claims import claims_page
-from a3cs_ref.paper.collect import COSTS, check_held, claim, collect, lacking
-from a3cs_ref.paper.expected import RATES, in_words, kind_of, measured, seconds
+from a3cs_ref.paper.collect import COSTS, check_held, claim, collect, held_rows, lacking
+from a3cs_ref.paper.expected import RATES, in_words, kind_of, longest_chain, measured, run_of, seconds, steps_left
 from a3cs_ref.paper.figures import draw
-from a3cs_ref.paper.jobs import Ended, Job
+from a3cs_ref.paper.jobs import Ended, Job, in_order
 from a3cs_ref.paper.plan import Entry, Request, Teacher, plan
 from a3cs_ref.paper.pool import run_here
 from a3cs_ref.paper.process import found
@@ -39,24 +40,32 @@ def request_of(arguments: argparse.Namespace, artefacts: tuple[str, ...]) -> Req
         raise UserError("--jobs has no meaning with --scheduler: the cluster's workers say how many jobs run at a time")
     teacher = adopted(arguments.teacher, Path(arguments.out)) if arguments.teacher else None
     games = tuple(arguments.games) if arguments.games else None
-    return Request(artefacts, arguments.scale, games, arguments.seeds, tuple(arguments.only), teacher, arguments.preset or "auto")
+    scale = arguments.scale or "laptop"
+    return Request(artefacts, scale, games, arguments.seeds, tuple(arguments.only), teacher, arguments.preset or "auto")
 
 
 def check_redraw(arguments: argparse.Namespace) -> None:
     """UserError for an option of runs beside --from, which runs nothing."""
-    for name in ("games", "seeds", "only", "preset", "teacher", "jobs", "scheduler", "resume"):
+    for name in ("games", "seeds", "only", "preset", "teacher", "jobs", "scheduler", "resume", "scale"):
         if getattr(arguments, name):
             raise UserError(f"--{name} has no meaning with --from, which draws all that the rows hold; leave it out")
 
 
 def adopted(name: str, out: Path) -> Teacher:
-    """A teacher of the user's own, copied into the results under the hash of its bytes: jobs name it by that."""
+    """The teacher that the command line names. A shipped one is named by its name, as the scales name theirs.
+
+    Any other is copied into the results under the hash of its bytes: jobs and captions name it by that, wherever it was.
+    """
     path = sources.find(name)
+    agent = {file: stem for stem, file in sources.shipped().items()}.get(path)
     sources.load_agent(str(path))  # a file that holds no agent is refused before anything runs
-    data = read_bytes(path)
-    copy = f"teachers/{sha256(data)[:12]}.npz"
-    write_bytes(out / copy, data)
-    return Teacher(copy, name)
+    if agent:
+        return Teacher(agent, f"the shipped {agent}")
+    data, header = read_bytes(path), load_checkpoint(path)[0]
+    digest, steps = sha256(data)[:12], header.get("steps")
+    write_bytes(out / "teachers" / f"{digest}.npz", data)
+    length = f", {steps:,} agent steps" if isinstance(steps, int) else ""
+    return Teacher(f"teachers/{digest}.npz", f"{header['net']}{length}, {digest}")
 
 
 def run(request: Request, out: Path, at_once: int | None, scheduler: str | None, resume: bool) -> Ended:
@@ -66,9 +75,9 @@ def run(request: Request, out: Path, at_once: int | None, scheduler: str | None,
     and when measurements of two agents would be mixed.
     """
     entries = plan(request)
-    check_extras(entries)
     check_teacher(request, entries, out)
     check_held(out, request, entries)
+    check_extras(entries, out)
     jobs = lacking(out, entries)
     check_mixed(out, request, jobs)
     begun = [job for job in jobs if (out / job.folder / "job.json").exists() and found(out, job) is None]
@@ -99,9 +108,10 @@ def check_ended(ended: Ended) -> None:
         raise UserError(f"{failed}{left}; the others are done and written; {again}")
 
 
-def check_extras(entries: Mapping[str, Sequence[Entry]]) -> None:
+def check_extras(entries: Mapping[str, Sequence[Entry]], out: Path) -> None:
     """UserError, before anything runs, where what will be written needs a package that is not installed."""
     seeds = {entry.row["seed"] for planned in entries.values() for entry in planned}
+    seeds |= {row["seed"] for rows in held_rows(out).values() for row in rows}
     if len(seeds) >= FEWEST and not importlib.util.find_spec("scipy"):
         raise UserError("intervals need SciPy; pip install 'a3cs-ref[fast]'")
     if any(name.startswith("figure") for name in entries) and not importlib.util.find_spec("matplotlib"):
@@ -109,42 +119,55 @@ def check_extras(entries: Mapping[str, Sequence[Entry]]) -> None:
 
 
 def check_teacher(request: Request, entries: Mapping[str, Sequence[Entry]], out: Path) -> None:
-    """UserError, before anything runs, where the user's own teacher cannot play one of the games."""
+    """UserError, before anything runs, where nobody learns from the user's own teacher, or it cannot play one of the games."""
     if request.teacher is None:
         return
+    jobs = in_order(entry.job for planned in entries.values() for entry in planned)
+    if not any(run_of(job).get("teacher") == request.teacher.name for job in jobs):
+        raise UserError(f"--teacher: nobody learns from one in what --only {' '.join(request.only)} leaves; leave it out")
+    file = out / request.teacher.name
     for game in {entry.row["game"]: None for planned in entries.values() for entry in planned}:
-        sources.teacher_for(str(out / request.teacher.name), game, count_actions(game))
+        sources.teacher_for(str(file) if file.suffix else request.teacher.name, game, count_actions(game))
 
 
 def announce(jobs: Sequence[Job], out: Path, at_once: int | None) -> None:
     """Say which jobs are to be done, their agent steps and how long they should take. at_once: None on a cluster."""
     left = [job for job in jobs if found(out, job) is None]
-    here = measured(out, jobs)
-    rates = RATES | here
-    steps = sum(job.size for job in left)
-    say(f"{len(jobs)} jobs, {len(jobs) - len(left)} done; {len(left)} to go, {steps:,} agent steps")
+    steps = {job.key: steps_left(out, job) for job in left}
+    say(f"{len(jobs)} jobs, {len(jobs) - len(left)} done; {len(left)} to go, {sum(steps.values()):,} agent steps")
     kinds: dict[str, list[Job]] = {}
     for job in left:
         if job.size:
             kinds.setdefault(kind_of(job), []).append(job)
+    here = measured(out, jobs)
+    rates = RATES | here
     for kind, those in kinds.items():
-        say(f"  {len(those):3} x {kind}: {sum(job.size for job in those):,} agent steps, {rates[kind]:.0f} a second")
-    if left:
-        total = sum(seconds(job, rates) for job in left)
-        shared = f"{at_once} at a time" if at_once else "of one thread, shared among the cluster's"
-        where = "rates measured in this folder" if here else "rates of another machine"
-        say(f"expected: {in_words(total / (at_once or 1))}, {shared} ({where}); an interrupted command goes on where it was")
+        total = sum(steps[job.key] for job in those)
+        say(f"  {len(those):3} x {kind}: {total:,} agent steps, {rates[kind]:.0f} a second")
+    if not left:
+        return
+    times = {job.key: seconds(job, steps[job.key], rates) for job in left}
+    chain, total = longest_chain(times, jobs), sum(times.values())
+    shared = f"{in_words(max(total / at_once, chain))}, {at_once} at a time" if at_once else (
+        f"{in_words(total)} of one thread, shared among the cluster's; the longest chain of jobs {in_words(chain)}"
+    )
+    measured_here = kinds.keys() & here.keys()
+    where = "rates of another machine" if not measured_here else "rates measured in this folder"
+    where += " and on another machine" if measured_here and measured_here != kinds.keys() else ""
+    say(f"expected: {shared} ({where}); an interrupted command goes on where it was")
 
 
 def write(rows_in: Path, out: Path, artefacts: Sequence[str], page: Path) -> list[Path]:
     """Write the table or figure of each artefact, and the page of verdicts, from the rows in `rows_in` alone.
 
     Elsewhere than in `rows_in` the rows come along, so that what is written can be drawn again from where it stands. UserError
-    where they would replace the rows of runs.
+    where they would replace the rows of runs, or stand beside others.
     """
-    elsewhere = rows_in.resolve() != out.resolve()
-    if elsewhere and (out / "jobs").exists():
-        raise UserError(f"{out} holds runs, whose rows would be lost; choose another --out for what --from draws")
+    there = {name: rows_in / f"{name}.jsonl" for name in (*ARTEFACTS, COSTS, AGENTS) if (rows_in / f"{name}.jsonl").exists()}
+    drawn_of_these = {name for name in ARTEFACTS if name in there}
+    if rows_in.resolve() != out.resolve():
+        check_place(out, there)
+        drawn_of_these = {name for name in drawn_of_these if _same(there[name], out / f"{name}.jsonl")}
     for artefact in artefacts:
         header, rows = read_rows(rows_in / f"{artefact}.jsonl", artefact)
         if artefact.startswith("table"):
@@ -153,14 +176,27 @@ def write(rows_in: Path, out: Path, artefacts: Sequence[str], page: Path) -> lis
             picture = drawn(out, artefact).with_suffix(".png")
             save_png(draw(artefact, header, rows), picture)
             write_bytes(drawn(out, artefact), figure_page(artefact, header, rows, picture.name).encode())
-    for name in (*artefacts, COSTS, AGENTS):
-        rows_file = rows_in / f"{name}.jsonl"
-        if elsewhere and rows_file.exists():
-            write_bytes(out / rows_file.name, read_bytes(rows_file))
-    there = {name: drawn(out, name) for name in ARTEFACTS if drawn(out, name).exists()}
-    links = {name: Path(os.path.relpath(path, page.parent)).as_posix() for name, path in there.items()}
+    for name, path in there.items():
+        if not _same(path, out / f"{name}.jsonl"):
+            write_bytes(out / f"{name}.jsonl", read_bytes(path))
+    pages = {name: drawn(out, name) for name in ARTEFACTS if name in drawn_of_these | {*artefacts} and drawn(out, name).exists()}
+    links = {name: Path(os.path.relpath(path, page.parent)).as_posix() for name, path in pages.items()}
     write_bytes(page, claims_page(rows_in, links).encode())
     return [*(drawn(out, artefact) for artefact in artefacts), page]
+
+
+def check_place(out: Path, there: Mapping[str, Path]) -> None:
+    """UserError where `out` holds runs, or rows that are none of these: what is drawn would not be of the rows beside it."""
+    if (out / "jobs").exists():
+        raise UserError(f"{out} holds runs, whose rows would be lost; choose another --out for what --from draws")
+    for name in (*ARTEFACTS, COSTS, AGENTS):
+        held = out / f"{name}.jsonl"
+        if held.exists() and (name not in there or read_rows(held, name)[0] != read_rows(there[name], name)[0]):
+            raise UserError(f"{held}: rows of other runs than those that --from draws; choose another --out")
+
+
+def _same(path: Path, other: Path) -> bool:
+    return other.exists() and (path.resolve() == other.resolve() or read_bytes(path) == read_bytes(other))
 
 
 def drawn(out: Path, artefact: str) -> Path:

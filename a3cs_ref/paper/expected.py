@@ -1,4 +1,6 @@
-"""How long jobs should take: agent steps over a measured rate, shared among the jobs that run at a time."""
+"""How long jobs should take: agent steps over a measured rate, shared among the jobs that run at a time; and no less than the
+longest chain of jobs that wait for each other.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,7 @@ import numpy as np
 
 from a3cs_ref.checkpoint import RunFolder
 from a3cs_ref.paper.jobs import Job, in_order
+from a3cs_ref.paper.show import last_row
 
 # Agent steps a second of one thread, two jobs at a time on two CPUs (AMD EPYC, AVX2): the medians of costs.jsonl after
 # `a3cs paper all --scale smoke`. Used until runs of the same kind have been measured in the folder of the results.
@@ -42,9 +45,22 @@ def measured(out: Path, jobs: Sequence[Job]) -> dict[str, float]:
     return {kind: float(np.median(values)) for kind, values in rates.items() if values}
 
 
-def seconds(job: Job, rates: dict[str, float]) -> float:
-    """Expected seconds of one job, from its beginning."""
-    return OTHER + (job.size / rates.get(kind_of(job), min(RATES.values())) if job.size else 0.0)
+def steps_left(out: Path, job: Job) -> int:
+    """Agent steps that a job which is not done has not logged yet."""
+    return max(0, job.size - last_row(out / job.folder / "progress.jsonl").get("step", 0))
+
+
+def seconds(job: Job, steps: int, rates: dict[str, float]) -> float:
+    """Expected seconds of so many agent steps of a job, its beginning included."""
+    return OTHER + (steps / rates.get(kind_of(job), min(RATES.values())) if steps else 0.0)
+
+
+def longest_chain(left: Mapping[str, float], jobs: Sequence[Job]) -> float:
+    """Seconds of the longest chain of jobs that wait for each other. left: seconds of those that are not done, by key."""
+    ends: dict[str, float] = {}
+    for job in in_order(jobs):
+        ends[job.key] = left.get(job.key, 0.0) + max((ends[need.key] for need in job.needs), default=0.0)
+    return max(ends.values(), default=0.0)
 
 
 def in_words(duration: float) -> str:

@@ -115,7 +115,8 @@ class Experiment:
         self.game, self.request = game, request
         self.size: Size = request.settings.size(game)
         self.seeds = range(request.seeds or request.settings.seeds)
-        self.teacher = request.teacher or self._own_teacher()
+        own = self._own_teacher()
+        self.teacher = request.teacher if request.teacher and request.teacher.name != own.name else own
 
     def training(self, net: str, arm: str, seed: int, steps: int, agent: Job | None = None) -> Entry:
         """One training from scratch. agent: the job whose agent.json is trained, under the name `net`."""

@@ -7,10 +7,12 @@ import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from a3cs_hw.files import UserError
 from a3cs_ref.checkpoint import interruptible
 from a3cs_ref.paper.jobs import Ended, Job
 from a3cs_ref.paper.process import failure, found, start
 from a3cs_ref.paper.show import Show
+from a3cs_ref.progress import say
 
 POLL = 0.2  # seconds between looks at the processes
 
@@ -44,6 +46,10 @@ def run_here(jobs: Sequence[Job], out: Path, at_once: int, show: Show) -> Ended:
                     else:
                         failures.append(failure(out, job, process))
                         show.failed(job)
+        except UserError:
+            for line in failures:  # nobody else will say them
+                say(line)
+            raise
         finally:
             stop(running)
     interrupted = bool(running) or any(_free(job, undone) for job in waiting)

@@ -62,7 +62,7 @@ def _table2(rows: list[Row]) -> list[Section]:
 
 
 def _table3(rows: list[Row]) -> list[Section]:
-    """Scores and FPS of the searched agents; below, every design of the rows."""
+    """Scores and FPS of the searched agents; below, the scores of all agents, and every design of the rows."""
     speeds = [f"ours, {words}, FPS: throughput" for words in MEMORIES.values()]
     heads = ["Game", "FA3C, paper", "A3C-S, paper", "ours, score: highest / final"]
     for speed in speeds:
@@ -78,7 +78,19 @@ def _table3(rows: list[Row]) -> list[Section]:
                 throughput, closed = throughput + _ratio(designs, "throughput_fps"), closed + _ratio(designs, "closed_loop_fps")
             cells += [throughput, closed, floor]
         lines.append(cells)
-    return [("", heads, lines), ("All designs", *_designs(rows))]
+    return [("", heads, lines), ("Scores of the agents that are compared", *_compared(rows)), ("All designs", *_designs(rows))]
+
+
+def _compared(rows: list[Row]) -> tuple[list[str], list[list[str]]]:
+    """The scores of all that was trained alike: AC-distillation, as many agent steps."""
+    nets = ("searched", "random", "resnet14")
+    heads = ["Game", *(f"{NET_TITLES[net]}: highest / final" for net in nets)]
+    learned = select(rows, row="training")
+    lines = [
+        [game_title(game), *(_score(select(learned, game=game, net=net)) for net in nets)]
+        for game in games_of("table3", learned)
+    ]
+    return heads, lines
 
 
 def _designs(rows: list[Row]) -> tuple[list[str], list[list[str]]]:

@@ -90,6 +90,32 @@ def test_drawing_again(made, tmp_path):
     done("paper", "table2", "--from", made, "--out", tmp_path / "again")
     for name in ("table2.md", "table2.jsonl", "results.md"):
         assert (tmp_path / "again" / name).read_bytes() == (made / name).read_bytes(), name
+    done("paper", "table2", "--from", tmp_path / "again", "--out", tmp_path / "again")
+    assert (tmp_path / "again" / "results.md").read_bytes() == (made / "results.md").read_bytes()
+
+
+def test_drawing_one_of_several(made, tmp_path):
+    """The page would be made of rows that are not beside it, or link to a table of other rows."""
+    rows, out = tmp_path / "rows", tmp_path / "out"
+    rows.mkdir()
+    for name in ("table2", "costs"):
+        shutil.copy(made / f"{name}.jsonl", rows)
+    write_rows(rows / "table1.jsonl", header("table1", "smoke"), [])
+    done("paper", "table1", "--from", rows, "--out", out)
+    assert {path.name for path in out.iterdir()} == {"table1.jsonl", "table1.md", "table2.jsonl", "costs.jsonl", "results.md"}
+    page = (out / "results.md").read_text()
+    write_rows(rows / "table1.jsonl", header("table1", "smoke"), [r for r in table2_rows(made) if r["arm"] == "none"])
+    done("paper", "table2", "--from", rows, "--out", out)
+    assert "(table1.md)" in page and "(table1.md)" not in (out / "results.md").read_text()
+    (rows / "table1.jsonl").unlink()
+    refused("out/table1.jsonl: rows of other runs than those that --from draws", "paper", "table2", "--from", rows, "--out", out)
+    write_rows(rows / "table1.jsonl", header("table1", "laptop"), [])
+    refused("out/table1.jsonl: rows of other runs", "paper", "table2", "--from", rows, "--out", out)
+
+
+def table2_rows(folder):
+    """The rows of a folder's Table II."""
+    return read_rows(folder / "table2.jsonl", "table2")[1]
 
 
 @pytest.mark.parametrize("name", ["table1", "table2", "table3"])
@@ -202,8 +228,8 @@ def children(out):
 
 
 def contents(out, name="table2"):
-    """The bytes of what is compared between runs: rows and table. What they cost differs, and the page says it."""
-    return [(out / file).read_bytes() for file in (f"{name}.jsonl", "table2.md") if (out / file).exists()]
+    """The bytes of what is compared between runs: rows and table or figure. What they cost differs, and the page says it."""
+    return [(out / file).read_bytes() for file in (f"{name}.jsonl", f"{name}.md", f"{name}.png") if (out / file).exists()]
 
 
 def test_bad_input(copy, tmp_path):
@@ -227,6 +253,9 @@ def test_bad_input(copy, tmp_path):
     assert not (fresh / "jobs").exists()
     refused("whose rows would be lost", "paper", "table2", "--from", tmp_path, "--out", copy)
     refused("holds results of scale smoke, not scale smoke, preset paper", *TABLE, "--preset", "paper", "--out", copy)
+    refused("--scale has no meaning with --from", *TABLE[:4], "--from", copy, "--out", fresh)
+    refused("nobody learns from one in what --only none leaves", *TABLE, "--only", "none", "--teacher", teacher, "--out", fresh)
+    refused("is no folder that can be written", *TABLE, "--page", copy / "table2.md" / "page.md", "--out", fresh)
     refused("--preset has no meaning with --from", "paper", "table2", "--preset", "paper", "--from", copy, "--out", fresh)
     refused("holds results of scale smoke, not scale laptop", *TABLE[:3], "laptop", *TABLE[4:], "--out", copy)
     refused("with other settings", *TABLE, "--teacher", copy / "jobs" / teacher_of(copy), "--out", copy)

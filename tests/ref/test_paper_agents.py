@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from run_rows import agent, hardware, write
 
 from a3cs_hw.files import UserError, write_json
-from a3cs_ref.nn.build import parse_net
+from a3cs_ref.nn.build import parse_net, write_agent
 from a3cs_ref.paper import agents
-from a3cs_ref.paper.collect import collect, lacking
-from a3cs_ref.paper.plan import Request, plan
+from a3cs_ref.paper.collect import check_held, collect, lacking
+from a3cs_ref.paper.plan import Request, Teacher, plan
 from a3cs_ref.paper.process import RESULT
 from a3cs_ref.paper.rows import read_rows
 
@@ -90,7 +92,7 @@ def test_what_was_found_here_counts(entries, search, tmp_path):
     jobs = lacking(tmp_path, entries)
     assert search in jobs
     agents.recall(tmp_path, jobs)
-    assert not (tmp_path / search.folder / "agent.json").exists()
+    assert parse_net(str(tmp_path / search.folder / "agent.json"))["operators"] == ["skip"] * 12
 
 
 @pytest.mark.parametrize("held", ["figure3", "table3"])
@@ -136,3 +138,40 @@ def test_measured_here_is_not_from_elsewhere(entries, search, tmp_path):
     jobs = lacking(tmp_path, entries)
     assert search in jobs
     agents.check_mixed(tmp_path, REQUEST, jobs)
+
+
+def test_agents_of_two_teachers_are_not_mixed(entries, tmp_path):
+    """Trained with another teacher than its designs were made with, an agent would have the FPS of another one."""
+    write(tmp_path, "table3", measured(entries))
+    other = dataclasses.replace(REQUEST, only=("searched", "training"), teacher=Teacher("teachers/0123456789ab.npz", "another"))
+    for artefacts in (("table3",), ("figure3",)):
+        request = dataclasses.replace(other, artefacts=artefacts)
+        with pytest.raises(UserError, match="table3.jsonl: holds catch searched's accelerators, seed 0 with other settings"):
+            check_held(tmp_path, request, plan(request))
+        request = dataclasses.replace(request, teacher=None)
+        check_held(tmp_path, request, plan(request))
+
+
+def test_a_damaged_agent_is_written_again(entries, search, tmp_path):
+    """What needs it would fail whenever it is tried, until the search is thrown away."""
+    finished(tmp_path, search, operators=OPERATORS, macs=7, seconds=1.0)
+    net = tmp_path / search.folder / "agent.json"
+    for damage in ("", "{", '{"format": "a3cs-agent", "version": 1, "operators": []}'):
+        net.write_text(damage)
+        agents.recall(tmp_path, lacking(tmp_path, entries))
+        assert parse_net(str(net))["operators"] == OPERATORS
+
+
+def test_a_result_that_was_deleted_is_of_the_same_agent(entries, search, tmp_path):
+    """Whoever deletes a damaged result, as they are told to, could ask for nothing that is about its agent any more."""
+    write(tmp_path, "figure3", measured(entries))
+    write(tmp_path, "agents", [agent(operators=OPERATORS, job=search.key)])
+    write_agent(tmp_path / search.folder / "agent.json", OPERATORS)
+    request = Request(("figure2",), "laptop", ("catch",), 1, only=("one-level",))
+    with pytest.raises(UserError, match="may find another agent now"):
+        agents.check_mixed(tmp_path, request, lacking(tmp_path, plan(request)))
+    (tmp_path / search.folder / "checkpoint.npz").write_bytes(b"")
+    agents.check_mixed(tmp_path, request, lacking(tmp_path, plan(request)))
+    write_agent(tmp_path / search.folder / "agent.json", ["skip"] * 12)
+    with pytest.raises(UserError, match="may find another agent now"):
+        agents.check_mixed(tmp_path, request, lacking(tmp_path, plan(request)))

@@ -17,6 +17,7 @@ from a3cs_ref.paper import collect, execute, pool, process, random_agent
 from a3cs_ref.paper.jobs import Ended, Job, in_order
 from a3cs_ref.paper.plan import Request, plan
 from a3cs_ref.paper.process import RESULT
+from a3cs_ref.paper.rows import read_rows
 from a3cs_ref.paper.show import Show
 from a3cs_ref.rl.a2c import TrainConfig
 from a3cs_ref.rl.rollout import RolloutConfig
@@ -65,7 +66,8 @@ def test_commands_add_rows_in_turns(tmp_path, monkeypatch):
     monkeypatch.setattr(collect, "write_rows", locked(collect.write_rows))
     monkeypatch.setattr(collect, "read_rows", locked(collect.read_rows))
     collect.collect(tmp_path, Request(("table2",), "laptop"), {"table2": []})
-    assert held == [("read_rows", "table2.jsonl"), ("write_rows", "table2.jsonl"), ("write_rows", "costs.jsonl")]
+    assert held[0] == ("read_rows", "table2.jsonl")
+    assert held[-2:] == [("write_rows", "table2.jsonl"), ("write_rows", "costs.jsonl")]
 
 
 def test_a_row_that_a_crash_took_from_the_log(tmp_path):
@@ -133,6 +135,22 @@ def test_the_others_go_on_when_a_job_fails(at_once, tmp_path, monkeypatch, capsy
     assert "failed   bad\n" in said and "done     last, 2 of 5" in said
 
 
+def test_failures_are_told_when_the_next_job_cannot_be_started(tmp_path, monkeypatch, capsys):
+    """Why a job failed would be lost with the command that a full disk ended."""
+
+    def start(out, job):
+        if job.label == "next":
+            raise UserError("no space left")
+        return Ending(1, 2, "no such net\n")
+
+    monkeypatch.setattr(pool, "start", start)
+    monkeypatch.setattr(pool, "POLL", 0)
+    jobs = [Job("train", {"name": label}, label) for label in ("bad", "next")]
+    with pytest.raises(UserError, match="no space left"):
+        pool.run_here(jobs, tmp_path, 1, Show(len(jobs), 0))
+    assert "job bad failed: no such net; see " in capsys.readouterr().err
+
+
 def test_a_process_that_the_system_does_not_start(tmp_path, monkeypatch):
     """A machine without memory for one more process ends the command in a traceback."""
 
@@ -161,3 +179,14 @@ def test_a_job_done_here_stays_among_the_jobs(tmp_path):
     assert collect.lacking(tmp_path, entries) == [here]
     write(tmp_path, "table1", held[:1])
     assert collect.lacking(tmp_path, entries) == [here, elsewhere]
+
+
+def test_rows_of_another_artefact_are_enough(tmp_path):
+    """A run of days that Table II holds would be run again for Table I."""
+    request = Request(("table1",), "laptop", ("catch",), 1, only=("vanilla",))
+    entries = plan(request)
+    row = training(job=entries["table1"][0].job.key)
+    write(tmp_path, "table2", [row, training(net="resnet14", job="train-other")])
+    assert collect.lacking(tmp_path, entries) == []
+    collect.collect(tmp_path, request, entries)
+    assert read_rows(tmp_path / "table1.jsonl", "table1")[1] == [row]

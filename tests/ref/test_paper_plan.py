@@ -8,9 +8,11 @@ from dataclasses import replace
 
 import pytest
 
-from a3cs_hw.files import UserError
+from a3cs_hw.files import UserError, sha256, write_bytes
+from a3cs_ref.checkpoint import RunFolder
 from a3cs_ref.config import from_dict
-from a3cs_ref.paper.expected import RATES, in_words, kind_of, run_of, seconds
+from a3cs_ref.paper.command import adopted
+from a3cs_ref.paper.expected import RATES, in_words, kind_of, longest_chain, run_of, seconds, steps_left
 from a3cs_ref.paper.jobs import Job, in_order
 from a3cs_ref.paper.parts import chosen, shortest
 from a3cs_ref.paper.plan import PLANS, STUDENTS, Request, parts_of, plan
@@ -19,6 +21,7 @@ from a3cs_ref.paper.scales import ARTEFACTS, SCALES
 from a3cs_ref.presets import apply_preset
 from a3cs_ref.rl.a2c import TrainConfig
 from a3cs_ref.rl.evaluate import evaluation_due
+from a3cs_ref.rl.sources import shipped
 from a3cs_ref.search.config import SCHEMES, CoSearchConfig
 
 
@@ -61,21 +64,21 @@ def test_artefacts_share_runs():
 
 
 @pytest.mark.parametrize("scale", SCALES)
-def test_every_job_has_a_configuration_that_can_be_run(scale):
+@pytest.mark.parametrize("game", ["catch", "breakout"])
+def test_every_job_has_a_configuration_that_can_be_run(game, scale):
     """A job would fail at its start; or its last row, or one of the others, would come without an evaluation."""
-    for game in ("catch", "breakout"):
-        size = SCALES[scale].size(game)
-        for job in jobs_of(plan_or_skip(scale, game)):
-            if job.kind == "train":
-                config = from_dict(TrainConfig, json.loads(json.dumps(job.config)), "job")
-            elif job.kind == "cosearch":
-                config = from_dict(CoSearchConfig, json.loads(json.dumps(job.config["cosearch"])), "job")
-            else:
-                continue
-            rows = {-(-step // 80) * 80 for step in range(config.log_every, config.steps + 1, config.log_every)} | {config.steps}
-            evaluations = sum(evaluation_due(step, config) for step in rows)
-            assert evaluations == (1 if config.seed == 1000 else size.evaluations), job.label
-            assert config.checkpoint_every <= config.evaluate_every or config.evaluate_every == config.steps
+    size = SCALES[scale].size(game)
+    for job in jobs_of(plan_or_skip(scale, game)):
+        if job.kind == "train":
+            config = from_dict(TrainConfig, json.loads(json.dumps(job.config)), "job")
+        elif job.kind == "cosearch":
+            config = from_dict(CoSearchConfig, json.loads(json.dumps(job.config["cosearch"])), "job")
+        else:
+            continue
+        rows = {-(-step // 80) * 80 for step in range(config.log_every, config.steps + 1, config.log_every)} | {config.steps}
+        evaluations = sum(evaluation_due(step, config) for step in rows)
+        assert evaluations == (1 if config.seed == 1000 else size.evaluations), job.label
+        assert config.checkpoint_every <= config.evaluate_every or config.evaluate_every == config.steps
 
 
 def plan_or_skip(scale, game):
@@ -173,9 +176,47 @@ def test_names_that_leave_nothing():
 def test_expected_time():
     """A person would be told a wrong number of hours."""
     entry = planned("table1", scale="laptop")["table1"][0]
-    assert kind_of(entry.job) == "vanilla" and seconds(entry.job, {"vanilla": 400.0}) == 10 + 40_000 / 400
+    assert kind_of(entry.job) == "vanilla" and seconds(entry.job, 30_000, {"vanilla": 400.0}) == 10 + 30_000 / 400
     assert {kind_of(job) for job in jobs_of(planned(*ARTEFACTS)) if job.size} <= set(RATES)
     assert [in_words(value) for value in (50, 600, 9_000, 260_000)] == ["50 s", "10 min", "2.5 h", "3 days"]
+
+
+def test_what_is_logged_is_not_to_do(tmp_path):
+    """A run that is nearly done would be told as one that has to begin."""
+    job = planned("table1", scale="laptop")["table1"][0].job
+    assert steps_left(tmp_path, job) == 40_000
+    RunFolder(tmp_path / job.folder).path.mkdir(parents=True)
+    RunFolder(tmp_path / job.folder).log({"step": 36_000})
+    assert steps_left(tmp_path, job) == 4_000
+
+
+def test_jobs_that_wait_for_each_other_take_their_time():
+    """More jobs at a time would be told to shorten what one job after another takes."""
+    teacher = Job("train", {"name": "teacher"}, "teacher")
+    students = [Job("train", {"name": name}, name, needs=(teacher,)) for name in ("a", "b")]
+    times = {teacher.key: 100.0, students[0].key: 30.0, students[1].key: 50.0}
+    assert longest_chain(times, students) == 150 and longest_chain({students[1].key: 50.0}, students) == 50
+    assert longest_chain({}, []) == 0
+
+
+def test_a_shipped_teacher_is_the_scales_own(tmp_path):
+    """Whoever names the very teacher that is used anyway would be refused, or train everything once more."""
+    teacher = adopted("teacher-breakout-vanilla", tmp_path)
+    named, own = (planned("table2", games=("breakout",), teacher=those) for those in (teacher, None))
+    assert [(entry.job.key, entry.row) for entry in named["table2"]] == [(entry.job.key, entry.row) for entry in own["table2"]]
+    assert not list(tmp_path.iterdir())
+    elsewhere = planned("table2", games=("pong",), teacher=teacher)["table2"]
+    assert {entry.row["teacher"] for entry in elsewhere} == {"", "the shipped teacher-breakout-vanilla"}
+
+
+def test_a_teacher_of_ones_own_is_named_by_what_it_is(tmp_path):
+    """The same file in two places would be two teachers, or a Vanilla in a folder of that name a ResNet-20."""
+    for folder in ("resnet20", "b"):
+        write_bytes(tmp_path / folder / "checkpoint.npz", shipped()["teacher-breakout-vanilla"].read_bytes())
+    first, second = (adopted(str(tmp_path / folder), tmp_path / "out") for folder in ("resnet20", "b"))
+    digest = sha256(shipped()["teacher-breakout-vanilla"].read_bytes())[:12]
+    assert first == second and first.name == f"teachers/{digest}.npz" and (tmp_path / "out" / first.name).exists()
+    assert first.label.startswith("vanilla, ") and first.label.endswith(f", {digest}")
 
 
 def test_a_unit_of_time_is_used_from_two_of_it_on():

@@ -163,6 +163,44 @@ def test_the_command_asks_for_the_seeds_that_each_network_has():
     assert "Catch (ResNet-74): 2,000,000 agent steps a run (6.7 % of the paper's 30,000,000), seeds 0, 1, 2, 30 episodes" in text
 
 
+def test_the_caption_says_which_arm_has_which_seeds():
+    """An arm that was run once would be told to have three seeds."""
+    rows = [training("catch", seed, "vanilla") for seed in range(3)] + [training("catch", 0, "vanilla", "ac")]
+    text = caption("table2", header("table2"), rows)
+    assert "Catch (Vanilla, no distillation): 2,000,000 agent steps" in text and "seeds 0, 1, 2, 30 episodes" in text
+    assert "Catch (Vanilla, AC-distillation): 2,000,000 agent steps" in text and "seed 0, 30 episodes" in text
+
+
+def test_the_command_names_the_teacher():
+    """The command of the caption would train with another teacher."""
+    rows = [training("catch", 0, "vanilla"), training("catch", 0, "vanilla", "ac")]
+    for teacher, option in (
+        ("vanilla, 100,000 agent steps", ""), ("resnet20, 5 agent steps, 0123456789ab", " --teacher TEACHER"),
+        ("the shipped teacher-breakout-vanilla", " --teacher teacher-breakout-vanilla"),
+    ):  # fmt: skip
+        text = caption("table2", header("table2"), [rows[0], rows[1] | {"teacher": teacher}])
+        only = "vanilla ac" if option else "vanilla none ac"
+        assert f"--games catch --seeds 1 --only {only}{option} --out DIR" in text, text
+    designs = [hardware("catch", 0, "searched", "A3C-S", "real", 900), training("catch", 0, "searched", "ac")]
+    text = caption("table3", header("table3"), [designs[0], designs[1] | {"teacher": "resnet20, 0123456789ab"}])
+    assert text.count("`a3cs paper table3 --scale") == 1 and "--teacher TEACHER" in text
+
+
+def test_the_caption_says_of_which_searches_the_agents_are():
+    """FPS of an agent would stand without the length of the search that found it, or its seeds."""
+    rows = [hardware("catch", seed, "searched", "A3C-S", "real", 900) for seed in range(2)]
+    text = caption("table3", header("table3"), [*rows, hardware("catch", 0, "resnet14", "A3C-S", "real", 900)])
+    assert "Designs, Catch: ResNet-14, seeds 0; searched agent, seeds 0, 1. " in text
+    assert "of a one-level search of 24,000 agent steps" in text
+
+
+def test_table3_has_the_scores_of_all_agents():
+    """Two of three trainings would be run for a table that does not show them."""
+    rows = [training("catch", 0, net, "ac", level=level) for net, level in (("searched", 1), ("random", 5), ("resnet14", 8))]
+    line = cells(table_text("table3", header("table3"), rows), "Catch", 1)
+    assert line[1:] == ["3.00 / 1.00 (n = 1)", "7.00 / 5.00 (n = 1)", "10.0 / 8.00 (n = 1)"]
+
+
 def test_the_caption_says_what_short_runs_have():
     """A reader would take a short run's learning rate and beta_2 for the paper's."""
     text = [caption("table1", header("table1"), [training("catch", 0, "vanilla", steps=steps)]) for steps in (999_999, 10**6)]
