@@ -39,7 +39,7 @@ def collect(out: Path, request: Request, entries: Mapping[str, Sequence[Entry]])
     with alone(out):
         held = held_rows(out)
         for artefact, planned in entries.items():
-            rows = [row for entry in planned for row in rows_of(out, entry) or held.get(entry.job.key, ())]
+            rows = [row for entry in planned for row in rows_of(out, entry) or held.get(entry.job.key, [])]
             _merge(out, _header(artefact, request), rows)
         _merge(out, _header(COSTS, request), [row for job in jobs for row in cost_of(out, job)])
         if agents := [row for job in jobs for row in agent_of(out, job)]:

@@ -142,19 +142,24 @@ def announce(jobs: Sequence[Job], out: Path, at_once: int | None) -> None:
     here = measured(out, jobs)
     rates = RATES | here
     for kind, those in kinds.items():
-        total = sum(steps[job.key] for job in those)
-        say(f"  {len(those):3} x {kind}: {total:,} agent steps, {rates[kind]:.0f} a second")
-    if not left:
-        return
-    times = {job.key: seconds(job, steps[job.key], rates) for job in left}
-    chain, total = longest_chain(times, jobs), sum(times.values())
-    shared = f"{in_words(max(total / at_once, chain))}, {at_once} at a time" if at_once else (
-        f"{in_words(total)} of one thread, shared among the cluster's; the longest chain of jobs {in_words(chain)}"
-    )
-    measured_here = kinds.keys() & here.keys()
-    where = "rates of another machine" if not measured_here else "rates measured in this folder"
-    where += " and on another machine" if measured_here and measured_here != kinds.keys() else ""
-    say(f"expected: {shared} ({where}); an interrupted command goes on where it was")
+        say(f"  {len(those):3} x {kind}: {sum(steps[job.key] for job in those):,} agent steps, {rates[kind]:.0f} a second")
+    if left:
+        times = {job.key: seconds(job, steps[job.key], rates) for job in left}
+        shared = _shared(sum(times.values()), longest_chain(times, jobs), at_once)
+        say(f"expected: {shared} ({_measured_where(set(kinds), set(here))}); an interrupted command goes on where it was")
+
+
+def _shared(total: float, chain: float, at_once: int | None) -> str:
+    """The seconds of all jobs and of their longest chain, as the time that a person waits; on a cluster, as both."""
+    if at_once:
+        return f"{in_words(max(total / at_once, chain))}, {at_once} at a time"
+    return f"{in_words(total)} of one thread, shared among the cluster's; the longest chain of jobs {in_words(chain)}"
+
+
+def _measured_where(kinds: set[str], here: set[str]) -> str:
+    if not kinds & here:
+        return "rates of another machine"
+    return f"rates measured in this folder{'' if kinds <= here else ' and on another machine'}"
 
 
 def write(rows_in: Path, out: Path, artefacts: Sequence[str], page: Path) -> list[Path]:
