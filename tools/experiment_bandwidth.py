@@ -2,11 +2,11 @@
 
 With the real memory, searched agents are no faster than ResNet-14 and DAS designs slower than DNNBuilder's. Our explanation:
 both networks' fc weights and every map of the template pass through DRAM, while DNNBuilder's maps stay on chip, so that bytes
-decide where we expected operations to. If so, both ratios pass 1 as the DRAM's rate grows and nothing else changes; if the
-agent or the search were to blame, they would stay where they are. That both are above 1 with an ideal memory was known before
-(claims 13 and 14); at which rate, and whether for every agent, was not. With 8-bit words the fc's weights fit on chip and
-bytes halve, but a DSP slice does two products: a ratio rises where weights were most of the bytes, and need not where maps
-are.
+decide where we expected operations to. If so, both ratios pass 1 as the DRAM's rate grows and nothing else changes. That both
+are above 1 on catch with an ideal memory was known before (claims 13 and 14); at which rate was not. That a faster memory is
+enough does not acquit the search: an agent that moves fewer bytes needs no faster memory, and docs/searched.md has one. With
+8-bit words the fc's weights fit on chip and bytes halve, but a DSP slice does two products: a ratio rises where weights were
+most of the bytes, and need not where maps are.
 """
 
 from __future__ import annotations

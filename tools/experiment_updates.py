@@ -1,9 +1,10 @@
 """Claim 10 of docs/results.md: at equal updates of theta, is it the scheme that sets one-level and bi-level search apart?
 
-On catch, at as many updates of theta as a bi-level search has at its end, one-level search scores lower. Our explanation: not
-the scheme but the schedules. Bi-level search is at its end then, with its learning rate and temperature come down; one-level
-search of as many agent steps is at some three fifths of its own. If so, a one-level search that is planned for that many updates,
-and ends with them, is not below bi-level search; if updates of theta that leave alpha alone teach theta more, it still is.
+On catch, at as many updates of theta as a bi-level search has at its end, one-level search scores lower in most pairs of runs.
+Our explanation: not the scheme but the learning rate's schedule. Bi-level search is at its end then; one-level search of as many
+agent steps is at some three fifths of its own, with a learning rate that has still to come down (the temperature is at its floor
+in both). If so, a one-level search that is planned for that many updates, and ends with them, is not below bi-level search; if
+updates of theta that leave alpha alone teach theta more, it still is.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ def _verdict(interval: Interval) -> str:
     if interval is None:
         return f"Fewer than {FEWEST} searches on a side show nothing."
     if interval[1] < 0.5:
-        return "It is still below: the schedules are not all that sets the schemes apart."
+        return "It is still below: the schedule is not all that sets the schemes apart."
     if interval[0] > 0.5:
-        return "It is above: where the schedules stand explains the difference, and more."
-    return "It is no longer shown to be below, nor above: schedules can explain the difference, but that is not shown to be all."
+        return "It is above: where the schedule stands explains the difference, and more."
+    return "It is not shown to be below, nor above: the schedule can explain the difference, but that is not shown to be all."

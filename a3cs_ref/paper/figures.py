@@ -58,7 +58,7 @@ def _figure1(header: Mapping[str, Any], rows: list[Row]) -> Figure:
         for net, look in NET_LOOKS.items():
             curves = [row["curve"] for row in select(rows, game=game, net=net)]
             _curves(panel, legend, NET_TITLES[net], look, [[(step, score) for step, score in curve] for curve in curves])
-        panel.set_title(game_title(game))
+        panel.set_title(_title(game, rows))
         _step_axis(panel, max(row["steps"] for row in select(rows, game=game)))
         panel.set_ylabel("test score")
     _frame(figure, legend, "figure1", header, rows)
@@ -82,7 +82,7 @@ def _figure2(header: Mapping[str, Any], rows: list[Row]) -> Figure:
         by_updates.set_xlim(left=0)
         by_updates.tick_params(labelleft=True)
         for panel in (by_steps, by_updates):
-            panel.set_title(game_title(game))
+            panel.set_title(_title(game, rows))
         absent = [label for scheme, label in SCHEME_TITLES.items() if not select(rows, game=game, scheme=scheme)]
         by_updates.set_title(f"not run: {', '.join(absent)}" if absent else "", loc="right", size=7)
         by_steps.set_ylabel("test score, argmax path")
@@ -111,7 +111,7 @@ def _figure3(header: Mapping[str, Any], rows: list[Row]) -> Figure:
         _reference(panel, legend, [row["highest"] for row in select(runs, game=game, net="random")])
         _fps_axis(panel, seen)
         _score_axis(panel, any(row["game"] == game for row in runs))
-        panel.set_title(game_title(game))
+        panel.set_title(_title(game, rows) if seen else game_title(game))
         panel.set_title(_lacking(select(runs, game=game), select(designs, game=game)), loc="right", size=7)
         panel.set_ylabel("test score, highest")
     _frame(figure, legend, "figure3", header, rows)
@@ -258,19 +258,28 @@ def _frame(figure: Figure, legend: Legend, artefact: str, header: Mapping[str, A
         figure.legend(legend.values(), legend.keys(), loc="outside lower center", ncols=columns)
 
 
-def _many(artefact: str, rows: list[Row]) -> list[str]:
-    """Episodes and seeds, and what a line, a shade or a bar stands for."""
-    words = [f"{episodes} episodes a score" for episodes in sorted({row["episodes"] for row in rows if "episodes" in row})]
+def _title(game: str, rows: list[Row]) -> str:
+    """A panel's title: the game, and the seeds of its lines or marks."""
+    counts = _counts(select(rows, game=game))
+    return f"{game_title(game)}, n = {'-'.join(map(str, dict.fromkeys((counts[0], counts[-1]))))}"
+
+
+def _counts(rows: list[Row]) -> list[int]:
+    """How many seeds lines or marks have, each number once, in order."""
     seeds_of: dict[tuple[Any, ...], set[int]] = {}
     for row in rows:
         seeds_of.setdefault(tuple(row.get(name) for name in LINE), set()).add(row["seed"])
-    counts = sorted({len(seeds) for seeds in seeds_of.values()})
+    return sorted({len(seeds) for seeds in seeds_of.values()})
+
+
+def _many(artefact: str, rows: list[Row]) -> list[str]:
+    """Episodes and seeds, and what a line, a shade or a bar stands for."""
+    words = [f"{episodes} episodes a score" for episodes in sorted({row["episodes"] for row in rows if "episodes" in row})]
+    counts = _counts(rows)
     alone = f"a {'mark' if artefact == 'figure3' else 'thin line'} for each seed"
     if counts and counts[-1] >= FEWEST:
-        averaged = [count for count in counts if count >= FEWEST]
-        seeds = str(averaged[-1]) if len(averaged) == 1 else f"{averaged[0]} to {averaged[-1]}"
         spread = "bars" if artefact == "figure3" else "shaded"
-        words.append(f"mean over {seeds} seeds and its 95\u00a0% interval ({spread})")
+        words.append(f"mean over seeds and its 95\u00a0% interval ({spread})")
     if counts and counts[0] < FEWEST:
         words.append(alone if counts[-1] < FEWEST else f"{alone} where there are fewer than {FEWEST}")
     return words

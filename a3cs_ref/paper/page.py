@@ -21,12 +21,18 @@ How verdicts are made:
   claim. Fewer than {FEWEST} runs on a side have no interval and show nothing.
 - P(X > Y) is the probability that a run of X scores higher than a run of Y, a tie counting half, over all pairs of runs of a
   game; over several games it is the mean, and games without an interval do not enter it.
-- Mean, IQM (the mean without the lowest and the highest quarter of the runs) and P(X > Y) have 95 % percentile intervals of the
-  bootstrap over seeds, stratified by game ({RESAMPLES:,} resamples, fixed seed). They are too narrow for few runs: were two sides
-  alike, three runs each would get "holds" in 10 % of the cases and "does not hold" in as many, five runs each in 5 %.
+- A factor (x) is the geometric mean over seeds of the ratio of a seed's two figures, or the mean over a quoted figure.
+- Mean, IQM (the mean without the lowest and the highest quarter of the runs), P(X > Y) and factors have 95 % percentile
+  intervals of the bootstrap over seeds, stratified by game: of all resamples where they can be counted, as with up to six runs a
+  side, else (and for the IQM) of {RESAMPLES:,} with a fixed seed. They are too narrow for few runs: were two sides alike,
+  P(X > Y) of three runs each would get "holds" in 10 % of the cases and "does not hold" in as many, of five runs each in 5 %; a
+  factor of three normally distributed runs in 12 %, of five in 8 %.
+- On every side, runs of one seed play the same games in their evaluations; P(X > Y) makes no use of that. A game of Catch
+  scores 1 at most: 30 of them cannot tell apart two sides that are near it.
 - Where a claim has several comparisons, each must hold and one that does not is enough against it, but for those of which its
   rule says that they do not decide. No correction is made for their number.
-- A verdict is of the games it names, at the lengths it names: the paper's is of Atari games and {STEPS:,} agent steps.
+- A verdict is of the games it names, at the lengths it names: the paper's is of Atari games and {STEPS:,} agent steps. A game on
+  which nothing can be compared yet is not named.
 - A score is a run's highest evaluation, as the paper's Table I has it and as we read Tables II and III; of a search, the
   evaluation that is named.
 """
@@ -70,11 +76,15 @@ def _section(number: int, claim: Claim) -> str:
     failed = [game_title(game) for game, there in claim.of_games.items() if there == FAILS]
     where = f"Of {' and '.join(failed)}: " if failed and len(failed) < len(claim.of_games) else ""
     heads, lines = _used([_cells(line) for comparison in claim.comparisons for line in comparison.lines])
-    games = "".join(f"{game_title(game)}: {there}. " for game, there in claim.of_games.items())
-    conclusion = f"{games}Over all: **{verdict}**{f' ({why})' if why else ''}."
+    games = "".join(f"{game_title(game)}: {_because(*claim.of_game(game))}. " for game in claim.of_games)
+    conclusion = f"{games}Over all: {_because(f'**{verdict}**', why)}."
     explanation = [f"{where}{claim.explanation}"] if (failed or verdict == FAILS) and claim.explanation else []
     head = [f"## {number}. {claim.title}", f"> {claim.words}", claim.rule]
     return "\n\n".join([*head, table(heads, lines), conclusion, *explanation])
+
+
+def _because(verdict: str, why: str) -> str:
+    return f"{verdict} ({why})" if why else verdict
 
 
 def _over_all(claim: Claim) -> tuple[str, str, str, str]:
@@ -123,18 +133,19 @@ def _agents(rows: Sequence[Row]) -> str:
 
 def _costs(rows: Sequence[Row]) -> str:
     """What training and searching took, by game and network or scheme."""
-    groups: dict[tuple[str, str], list[Row]] = {}
+    groups: dict[tuple[str, str, str], list[Row]] = {}
     for row in rows:
-        groups.setdefault((row["game"], row["what"]), []).append(row)
+        groups.setdefault((row["game"], row["what"], row["machine"].split(",")[0]), []).append(row)
     lines = []
-    for (game, what), those in groups.items():
+    for (game, what, machine), those in sorted(groups.items()):
         steps, seconds = (sum(row[name] for row in those) for name in ("steps", "seconds"))
         rate = f"{steps / seconds:,.0f}" if seconds else ""
-        lines.append([game_title(game), what, str(len(those)), f"{steps:,}", f"{seconds / 3600:.2f}", rate])
-    heads = ("Game", "Network or scheme", "Runs", "Agent steps", "Hours of one thread", "Agent steps a second")
+        lines.append([game_title(game), what, machine, str(len(those)), f"{steps:,}", f"{seconds / 3600:.2f}", rate])
+    heads = ("Game", "Network or scheme", "Machine", "Runs", "Agent steps", "Hours of one thread", "Agent steps a second")
     text = (
-        "By the clock, one job a thread, evaluations left out; what else the machine did is in it. Two jobs at a time take half "
-        "of the hours."
+        "By the clock, one job a thread; what else the machine did is in it. Evaluations are left out, and the searches for "
+        "designs (DAS, minutes an agent). Where two jobs run at a time, as by default on two CPUs, the wait is half of the "
+        "hours. `agent` is a network of cells, searched or random."
     )
     return f"## What it took\n\n{text}\n\n{table(heads, lines)}"
 

@@ -11,9 +11,19 @@ from typing import Any
 
 from a3cs_ref.paper.names import estimate, games_of, select
 from a3cs_ref.paper.rows import Row
-from a3cs_ref.paper.statistics import FEWEST, Estimate, Improvement, Interval, improvement, interquartile_mean, mean
+from a3cs_ref.paper.statistics import (
+    FEWEST,
+    Estimate,
+    Improvement,
+    Interval,
+    geometric_mean,
+    improvement,
+    interquartile_mean,
+    mean,
+)
 
 HOLDS, FAILS, UNSHOWN = "holds", "does not hold", "not shown at this scale"
+NOT_RUN = "not run"  # why a side shows nothing
 
 ALIKE = ("steps", "episodes", "teacher", "board", "dsp_limit", "evaluations")  # in all rows of a comparison that have them
 
@@ -67,6 +77,10 @@ class Comparison:
         """The lines of single games."""
         return [line for line in self.lines[: max(1, len(self.lines) - 1)] if line.game]
 
+    def of(self, game: str) -> Line:
+        """The line of a game."""
+        return next((line for line in self.each if line.game == game), Line(game, self.lines[-1].compared, UNSHOWN, NOT_RUN))
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -86,44 +100,49 @@ class Claim:
     @property
     def verdict(self) -> tuple[str, str]:
         """The verdict, and which comparisons decide it: all must hold, and one that fails is enough."""
-        verdict, deciding = _worst([comparison.lines[-1] for comparison in self.comparisons if comparison.counted])
-        reasons: dict[str, list[str]] = {}
-        for line in deciding:
-            reasons.setdefault(line.why, []).append(line.compared)
-        return verdict, ". ".join(("; ".join(those) + (f": {why}" if why else "")) for why, those in reasons.items())
+        return _verdict([comparison.lines[-1] for comparison in self.counted])
+
+    @property
+    def counted(self) -> Sequence[Comparison]:
+        """The comparisons that decide."""
+        return [comparison for comparison in self.comparisons if comparison.counted]
 
     @property
     def of_games(self) -> dict[str, str]:
-        """The verdict on each game alone, by the same rule; a comparison that is missing on a game shows nothing there."""
-        counted = [comparison for comparison in self.comparisons if comparison.counted]
-        games = [line.game for comparison in counted for line in comparison.each]
-        missing = Line("", "", UNSHOWN)
-        return {
-            game: _worst([next((line for line in each.each if line.game == game), missing) for each in counted])[0]
-            for game in dict.fromkeys(games)
-        }
+        """The verdict on each game alone on which a comparison has both sides."""
+        run = [line.game for comparison in self.counted for line in comparison.each if not line.why.endswith(NOT_RUN)]
+        return {game: self.of_game(game)[0] for game in dict.fromkeys(run)}
+
+    def of_game(self, game: str) -> tuple[str, str]:
+        """`verdict` on a game alone: a comparison that is missing there shows nothing."""
+        return _verdict([comparison.of(game) for comparison in self.counted])
+
+
+def _verdict(lines: Sequence[Line]) -> tuple[str, str]:
+    """One verdict from several, and which lines decide it."""
+    verdict, deciding = _worst(lines)
+    reasons: dict[str, list[str]] = {}
+    for line in deciding:
+        reasons.setdefault(line.why, []).append(line.compared)
+    return verdict, ". ".join(("; ".join(those) + (f": {why}" if why else "")) for why, those in reasons.items())
 
 
 @dataclass(frozen=True)
 class Rule:
     """How runs become a verdict.
 
-    estimate: from the samples of games. bound: where the claim says that the figure is above it; absent: where it says that it
-    is not. unit: what is printed behind the figure.
+    estimate: from the samples of games. bound: the claim says that the figure is above it. unit: what is printed behind it.
     """
 
     estimate: Callable[..., Estimate | Improvement]
     bound: float
     unit: str = ""
-    absent: bool = False
 
     def judge(self, interval: Interval | None) -> tuple[str, str]:
         """The verdict and, where nothing is shown, why."""
         if interval is None:
             return UNSHOWN, f"fewer than {FEWEST} runs"
         low, high = interval
-        if self.absent:
-            return (FAILS if low > self.bound else HOLDS), ""
         if low > self.bound:
             return HOLDS, ""
         return (FAILS, "") if high < self.bound else (UNSHOWN, f"the interval holds {self.bound:g}")
@@ -135,21 +154,25 @@ class Rule:
 
 
 ABOVE = Rule(improvement, 0.5)
-NOT_ABOVE = Rule(improvement, 0.5, absent=True)
+WINS = Rule(mean, 0.5)  # of a run: 1 above what it is compared with, 0 below it
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One game: the sample that a rule's estimate takes, None with the reason where there is none, and what is printed."""
+    """One game: the sample that a rule's estimate takes, None with the reason where there is none, and what is printed.
+
+    also: what is to be known of runs that show nothing.
+    """
 
     game: str
     sample: Any
     why: str = ""
+    also: str = ""
     printed: dict[str, str] = field(default_factory=dict)
 
 
 def compare(
-    rows: Sequence[Row], x: Side, y: Side, rule: Rule = ABOVE, paper: Callable[[str], str] = lambda game: "",
+    rows: Sequence[Row], x: Side, y: Side, paper: Callable[[str], str] = lambda game: "",
     unlike: Callable[[Sequence[Row], Sequence[Row]], str] = lambda xs, ys: "", note: Callable[[str], str] = lambda game: "",
 ) -> Comparison:  # fmt: skip
     """P(X > Y) of two sides.
@@ -161,16 +184,28 @@ def compare(
         theirs = x.of(rows, game), y.of(rows, game)
         figures = [side.figures(rows, game) for side in (x, y)]
         missing = [side.label for side, found in zip((x, y), figures, strict=True) if not found]
-        why = f"{missing[0]}: not run" if missing else (_unlike([*theirs[0], *theirs[1]]) or unlike(*theirs))
+        why = f"{missing[0]}: {NOT_RUN}" if missing else (_unlike([*theirs[0], *theirs[1]]) or unlike(*theirs))
         scale = ", ".join(filter(None, [note(game), _scale([*theirs[0], *theirs[1]])]))
         printed = {"x": _cell(rows, x, game), "y": _cell(rows, y, game), "paper": paper(game), "scale": scale}
         sample = None if why else tuple(list(found.values()) for found in figures)
-        games.append(Measured(game, sample, why, printed))
-    return conclude(f"{x.label} {'not above' if rule.absent else 'over'} {y.label}", games, rule)
+        also = "the scores are the same, seed by seed" if figures[0] == figures[1] else ""
+        games.append(Measured(game, sample, why, also, printed))
+    return conclude(f"{x.label} over {y.label}", games, ABOVE)
+
+
+def gains(rows: Sequence[Row], x: Side, y: Side) -> Comparison:
+    """P(X > Y) of two figures of the same runs."""
+    games = []
+    for game in _games(rows, x):
+        later, earlier = (side.figures(rows, game) for side in (x, y))
+        sample = [_win(later[seed], earlier[seed]) for seed in later]
+        why, printed = _unlike(x.of(rows, game)), {"x": _cell(rows, x, game), "y": _cell(rows, y, game)}
+        games.append(Measured(game, None if why else sample, why, printed=printed | {"scale": _scale(x.of(rows, game))}))
+    return conclude(f"{x.label} over {y.label}", games, WINS)
 
 
 def ratio(rows: Sequence[Row], x: Side, y: Side) -> Comparison:
-    """The figure of X over the figure of Y, seed by seed, and whether its mean is above 1."""
+    """The figure of X over the figure of Y, seed by seed, and whether its geometric mean is above 1."""
     games = []
     for game in _games(rows, x, y):
         theirs, figures = [*x.of(rows, game), *y.of(rows, game)], [side.figures(rows, game) for side in (x, y)]
@@ -178,8 +213,8 @@ def ratio(rows: Sequence[Row], x: Side, y: Side) -> Comparison:
         why = _unlike(theirs) or ("" if seeds else "no seed has both")
         printed = {"x": _cell(rows, x, game), "y": _cell(rows, y, game), "scale": _scale(theirs)}
         sample = None if why else [figures[0][seed] / figures[1][seed] for seed in seeds]
-        games.append(Measured(game, sample, why, printed))
-    return conclude(f"{x.label} over {y.label}", games, Rule(mean, 1.0, "x"))
+        games.append(Measured(game, sample, why, printed=printed))
+    return conclude(f"{x.label} over {y.label}", games, Rule(geometric_mean, 1.0, "x"))
 
 
 def ratio_to_quoted(
@@ -194,8 +229,11 @@ def compare_quoted(
     rows: Sequence[Row], x: Side, name: str, values: Mapping[str, float], paper: Callable[[str], str],
 ) -> Comparison:  # fmt: skip
     """P(X > Y) with one figure of Y that is quoted for a game."""
-    wins = Rule(mean, 0.5)  # of a run: 1 above the figure, 0 below it
-    return _to_quoted(rows, x, name, values, wins, lambda mine, theirs: (mine > theirs) + 0.5 * (mine == theirs), paper)
+    return _to_quoted(rows, x, name, values, WINS, _win, paper)
+
+
+def _win(mine: float, theirs: float) -> float:
+    return (mine > theirs) + 0.5 * (mine == theirs)
 
 
 def _to_quoted(
@@ -209,7 +247,8 @@ def _to_quoted(
         why = why or ("" if figures else "no design fits")
         y = f"{values[game]:,}, quoted" if game in values else ""
         printed = {"x": _cell(rows, x, game), "y": y, "paper": paper(game), "scale": _scale(theirs)}
-        games.append(Measured(game, None if why else [sample(mine, values[game]) for mine in figures.values()], why, printed))
+        found = None if why else [sample(mine, values[game]) for mine in figures.values()]
+        games.append(Measured(game, found, why, printed=printed))
     return conclude(f"{x.label} over {name}'s", games, rule, counted)
 
 
@@ -221,10 +260,10 @@ def conclude(compared: str, games: Sequence[Measured], rule: Rule, counted: bool
             lines.append(Line(game.game, compared, UNSHOWN, game.why, **game.printed))
         else:
             found = rule.estimate(game.sample)
-            lines.append(_judged(game.game, compared, rule, found, **game.printed))
+            lines.append(_judged(game.game, compared, rule, found, game.also, **game.printed))
             samples += [game.sample] if found.interval else []
     if not games:
-        lines = [Line("", compared, UNSHOWN, "not run")]
+        lines = [Line("", compared, UNSHOWN, NOT_RUN)]
     if len(games) > 1:
         where = f"{'all' if len(samples) == len(games) else f'{len(samples)} of'} {len(games)} games"
         nothing = Line(where, compared, UNSHOWN, f"no game has {FEWEST} runs that compare")
@@ -232,9 +271,11 @@ def conclude(compared: str, games: Sequence[Measured], rule: Rule, counted: bool
     return Comparison(lines, counted)
 
 
-def _judged(game: str, compared: str, rule: Rule, found: Estimate | Improvement, **printed: str) -> Line:
+def _judged(game: str, compared: str, rule: Rule, found: Estimate | Improvement, also: str = "", **printed: str) -> Line:
     """The line of one game's estimate, or of several games'."""
-    return Line(game, compared, *rule.judge(found.interval), statistic=rule.shown(found), n=_n(found), **printed)
+    verdict, why = rule.judge(found.interval)
+    why = f"{why}; {also}" if verdict == UNSHOWN and also else why
+    return Line(game, compared, verdict, why, statistic=rule.shown(found), n=_n(found), **printed)
 
 
 def _worst(lines: Sequence[Line]) -> tuple[str, list[Line]]:

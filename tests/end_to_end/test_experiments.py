@@ -86,7 +86,7 @@ def test_what_the_critic_says(experiments):
     [
         ([0.5, 0.51, 0.52], "It is still below"),
         ([0.7, 0.71, 0.72], "It is above"),
-        ([0.61, 0.5, 0.72], "It is no longer shown to be below"),
+        ([0.61, 0.5, 0.72], "It is not shown to be below"),
         ([0.5, 0.5], "Fewer than 3 searches"),
     ],
 )

@@ -100,9 +100,9 @@ def test_from_three_seeds_on_a_line_is_their_mean_and_has_a_shade():
 def test_seeds_are_counted_line_by_line():
     """A network that ran with fewer seeds than another is said to have as many."""
     rows = [training("catch", seed, "vanilla") for seed in range(5)] + [training("catch", seed, "resnet14") for seed in range(3)]
-    assert "mean over 3 to 5 seeds" in drawn("figure1", rows)._suptitle.get_text().replace("\n", " ")
+    assert [panel.get_title("left") for panel in panels(drawn("figure1", rows))] == ["Catch, n = 3-5"]
     title = drawn("figure1", [*rows[:5], rows[-1]])._suptitle.get_text().replace("\n", " ")
-    assert "mean over 5 seeds and" in title and "a thin line for each seed where there are fewer than 3" in title
+    assert "mean over seeds and" in title and "a thin line for each seed where there are fewer than 3" in title
 
 
 def test_only_what_all_seeds_have_is_averaged():

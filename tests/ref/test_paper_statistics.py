@@ -8,7 +8,7 @@ import pytest
 
 from a3cs_hw.files import UserError
 from a3cs_ref.paper import statistics
-from a3cs_ref.paper.statistics import improvement, interquartile_mean, mean, mean_interval
+from a3cs_ref.paper.statistics import geometric_mean, improvement, interquartile_mean, mean, mean_interval
 
 SETS = 200
 
@@ -52,8 +52,9 @@ def test_intervals_of_few_runs(monkeypatch):
     assert mean([1, 2, 3], [1, 2]).interval is None
     assert improvement(([1, 2, 3], [1, 2])).interval is None
     assert improvement(([1, 2, 3], [1, 2, 3]), ([1], [2, 3, 4])).interval is None
+    assert mean([1, 2, 3]).interval == (1, 3)  # all resamples can be counted
     with pytest.raises(UserError, match=r"^intervals need SciPy; pip install 'a3cs-ref\[fast\]'$"):
-        mean([1, 2, 3])
+        mean(range(20))
     with pytest.raises(ValueError, match="needs runs"):
         mean([])
 
@@ -65,6 +66,42 @@ def test_the_interval_of_three_runs():
     assert mean_interval([1, 3, 5]) == mean_interval([1, 3, 5])
     low, high = improvement(([2, 5, 6], [1, 3, 4])).interval
     assert 0 < low < 7 / 9 < high == 1
+
+
+def test_counted_resamples_are_those_that_are_drawn():
+    """An interval of few runs would be another than the bootstrap's; of several games, or of ties, more so."""
+    pytest.importorskip("scipy")
+    rng = np.random.default_rng(2)
+    games = [(rng.integers(0, 4, 5), rng.integers(1, 5, 4)), (rng.normal(0.5, 1, 3), rng.normal(0, 1, 6))]
+    for found, samples, statistic in (
+        (improvement(*games), [runs for game in games for runs in game], statistics._improvement),
+        (mean(*(x for x, _ in games)), [x for x, _ in games], statistics._mean),
+    ):
+        drawn = statistics._bootstrap(statistic, samples, ())[1]
+        assert found.interval == pytest.approx(drawn, abs=0.03), (found, drawn)
+    values, weights = statistics._pairs(*(statistics._resamples(side) for side in games[0]), statistics._wins)
+    every = itertools.product(itertools.product(games[0][0], repeat=5), itertools.product(games[0][1], repeat=4))
+    sampled = np.array([statistics._wins(np.array(x), np.array(y)) for x, y in itertools.islice(every, 0, None, 797)])
+    assert weights.sum() == pytest.approx(1) and np.average(values, weights=weights) == pytest.approx(sampled.mean(), abs=0.02)
+
+
+def test_more_runs_than_can_be_counted_are_drawn():
+    """The command would stand still over a bootstrap of ten runs."""
+    pytest.importorskip("scipy")
+    assert statistics._resamples(range(6)) is not None and statistics._resamples(range(7)) is None
+    low, high = improvement((range(10), range(10))).interval
+    assert low < 0.5 < high
+    many = mean(*([1.0, 2.5, 4.1, 7.3, 9.9 + game] for game in range(12)))
+    assert many.interval[0] < many.value < many.interval[1]
+
+
+def test_a_geometric_mean_has_no_side():
+    """The ratio of X over Y would be judged by another rule than that of Y over X."""
+    ratios = [0.5, 3.0, 1.1]
+    found, inverse = geometric_mean(ratios), geometric_mean([1 / ratio for ratio in ratios])
+    assert found.value == pytest.approx(1.65 ** (1 / 3)) and found.n == 3
+    assert found.interval == pytest.approx((1 / inverse.interval[1], 1 / inverse.interval[0]))
+    assert geometric_mean([2.0, 2.0]).interval is None
 
 
 def test_strata_stay_apart():
