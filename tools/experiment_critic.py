@@ -63,4 +63,4 @@ def _verdict(above: Sequence[int] | None) -> str:
     if above:
         where = ", ".join(f"{step:,}" for step in above)
         return f"With a beta_3 of 1e-1 AC-distillation is above policy distillation at {where} steps."
-    return "A beta_3 of 1e-1 does not set the arms apart at any evaluation: that the weight is what is missing on catch is not shown."
+    return "A beta_3 of 1e-1 does not set the arms apart at any evaluation: that the weight is what is missing is not shown."

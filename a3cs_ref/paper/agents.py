@@ -11,9 +11,12 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from a3cs_hw.files import UserError
-from a3cs_ref.checkpoint import RunFolder
+from a3cs_ref.checkpoint import RunFolder, intact, load_checkpoint
 from a3cs_ref.nn.build import parse_net, write_agent
+from a3cs_ref.nn.cells import OPERATORS
 from a3cs_ref.paper.expected import run_of
 from a3cs_ref.paper.jobs import Job, in_order
 from a3cs_ref.paper.plan import Request, plan
@@ -81,7 +84,13 @@ def check_mixed(out: Path, request: Request, jobs: Sequence[Job]) -> None:
 
 def _derived_here(out: Path, search: Job, held: Row | None) -> bool:
     """Whether the agent of the row came from the run in the search's folder, whose result alone is to be written again."""
-    return held is not None and RunFolder(out / search.folder).checkpoint.exists() and _is_agent(out, search, held)
+    path = RunFolder(out / search.folder).checkpoint
+    if held is None or not path.exists():
+        return False
+    header, arrays = load_checkpoint(path)
+    with intact(path):
+        found = [OPERATORS[index] for index in np.argmax(arrays["alpha"], axis=1)]
+        return header["steps"] >= search.size and found == held["operators"]
 
 
 def _measured(out: Path, request: Request, games: tuple[str, ...]) -> Iterator[tuple[str, Job, bool]]:

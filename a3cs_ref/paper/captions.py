@@ -6,7 +6,7 @@ A table has it below itself; a figure, on a page of its own (figure_page).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from a3cs_ref.paper import quoted
@@ -31,7 +31,7 @@ SPEED = ("table3", "figure3")  # the artefacts with rows of hardware
 
 
 def caption(artefact: str, header: Mapping[str, Any], rows: list[Row]) -> str:
-    """A Markdown list. All that it says of the runs, it reads from the rows."""
+    """A Markdown list. What it says of the runs is read from the rows, but for the length of searches, which the scale has."""
     preset = f", preset `{header['preset']}`" if "preset" in header else ""
     lines = [f"Scale `{header['scale']}`{preset}. An empty cell or a missing line was not run; nothing here is an estimate."]
     if not rows:
@@ -73,10 +73,13 @@ def _runs(game: str, rows: list[Row]) -> list[str]:
         share = "the paper does not say how many" if searched else share
         found = {teacher_title(row["teacher"]) for name in names for row in runs[steps, episodes, name]} - {""}
         teacher = f"; teacher: {', '.join(sorted(found))}" if found else ""
-        numbers = f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
-        what = f"{steps:,} agent steps a run ({share}), {numbers}, {episodes} episodes an evaluation{teacher}"
+        what = f"{steps:,} agent steps a run ({share}), {_numbers(seeds)}, {episodes} episodes an evaluation{teacher}"
         lines.append(f"{game_title(game)}{who}: {what}.")
     return lines
+
+
+def _numbers(seeds: Sequence[int]) -> str:
+    return f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
 
 
 def _named(learned: list[Row]) -> dict[str, list[Row]]:
@@ -140,10 +143,11 @@ def _designs(header: Mapping[str, Any], rows: list[Row]) -> list[str]:
         for agent in sorted({row["agent"] for row in select(designs, game=game)}):
             those = tuple(sorted({row["seed"] for row in select(designs, game=game, agent=agent)}))
             seeds.setdefault(those, []).append(NET_TITLES[agent])
-        whose = "; ".join(f"{', '.join(names)}, seeds {', '.join(map(str, those))}" for those, names in sorted(seeds.items()))
+        whose = "; ".join(f"{', '.join(names)}, {_numbers(those)}" for those, names in sorted(seeds.items()))
         steps = SCALES[header["scale"]].size(game).search
-        found = f"A searched agent is that of a one-level search of {steps:,} agent steps."
-        lines.append(f"Designs, {game_title(game)}: {whose}. {found}")
+        searched = select(designs, game=game, agent="searched")
+        found = f" A searched agent is that of a one-level search of {steps:,} agent steps." if searched else ""
+        lines.append(f"Designs, {game_title(game)}: {whose}.{found}")
     return lines
 
 
@@ -196,8 +200,7 @@ def _runs_alike(artefact: str, rows: list[Row]) -> dict[tuple[int, str], list[st
         commands: dict[tuple[int, str], list[Part]] = {}
         for part in every:
             those = [row for row in select(rows, game=game) if part_of(row) == part]
-            about = select(rows, game=game) if artefact in SPEED else those  # designs are of agents that learned, too
-            teacher = max((_teacher_option(row.get("teacher", "")) for row in about), default="")
+            teacher = max((_teacher_option(row["teacher"]) for row in those), default="")
             if those:
                 commands.setdefault((1 + max(row["seed"] for row in those), teacher), []).append(part)
         for (count, teacher), parts in commands.items():

@@ -47,6 +47,8 @@ def run_there(jobs: Sequence[Job], out: Path, address: str, show: Show) -> Ended
     with _connected(address) as client, interruptible() as interrupt:
         command = _Command(client, out, show)
         command.submit([job for job in jobs if found(out, job) is None])
+        if command.pending and not client.ncores():
+            say(f"the scheduler has no workers yet; jobs wait for: dask worker {client.scheduler.address}")
         try:
             while command.pending and not interrupt.requested:
                 time.sleep(POLL)
@@ -89,8 +91,6 @@ class _Command:
                 work, job, str(self.out), self.name, kernels, needs, key=key, priority=-place, retries=0
             )  # fmt: skip
             self.pending[job.key] = (job, future)
-        if jobs and not self.client.ncores():
-            say(f"the scheduler has no workers yet; jobs wait for: dask worker {self.client.scheduler.address}")
 
     def look(self) -> None:
         """Show what has begun and what has ended."""

@@ -37,9 +37,11 @@ def collect(out: Path, request: Request, entries: Mapping[str, Sequence[Entry]])
     """
     jobs = in_order(entry.job for planned in entries.values() for entry in planned)
     with alone(out):
+        check_held(out, request, entries)  # of another command that began meanwhile
         held = held_rows(out)
         for artefact, planned in entries.items():
-            rows = [row for entry in planned for row in rows_of(out, entry) or held.get(entry.job.key, [])]
+            own = held_rows(out, artefact)
+            rows = [row for entry in planned for row in rows_of(out, entry) or (held | own).get(entry.job.key, [])]
             _merge(out, _header(artefact, request), rows)
         _merge(out, _header(COSTS, request), [row for job in jobs for row in cost_of(out, job)])
         if agents := [row for job in jobs for row in agent_of(out, job)]:
@@ -84,10 +86,10 @@ def claim(out: Path, request: Request) -> None:
         _merge(out, _header(COSTS, request), [])
 
 
-def held_rows(out: Path) -> dict[str, list[Row]]:
-    """The rows in `out`'s files of artefacts by their job; those of a job that several artefacts share, of one of them."""
+def held_rows(out: Path, *artefacts: str) -> dict[str, list[Row]]:
+    """The rows in `out`'s files (default: of all artefacts) by their job; those of a job that several share, of one of them."""
     held: dict[str, dict[str, list[Row]]] = {}
-    for artefact in ARTEFACTS:
+    for artefact in artefacts or ARTEFACTS:
         path = out / f"{artefact}.jsonl"
         for row in read_rows(path, artefact)[1] if path.exists() else ():
             held.setdefault(row["job"], {}).setdefault(artefact, []).append(row)
@@ -100,7 +102,7 @@ def check_held(out: Path, request: Request, entries: Mapping[str, Sequence[Entry
     Rows of agents are compared whatever part is asked for: their scores and FPS would be of two agents.
     """
     about_agents = OF_AGENTS if entries.keys() & set(OF_AGENTS) else ()
-    for artefact in dict.fromkeys((*entries, *about_agents, COSTS, AGENTS)):
+    for artefact in (*ARTEFACTS, COSTS, AGENTS):
         path = out / f"{artefact}.jsonl"
         if not path.exists():
             continue

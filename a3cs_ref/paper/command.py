@@ -38,7 +38,7 @@ def request_of(arguments: argparse.Namespace, artefacts: tuple[str, ...]) -> Req
         raise UserError(f"--jobs {arguments.jobs}: at least 1 job runs at a time")
     if arguments.jobs is not None and arguments.scheduler:
         raise UserError("--jobs has no meaning with --scheduler: the cluster's workers say how many jobs run at a time")
-    teacher = adopted(arguments.teacher, Path(arguments.out)) if arguments.teacher else None
+    teacher = adopted(arguments.teacher) if arguments.teacher else None
     games = tuple(arguments.games) if arguments.games else None
     scale = arguments.scale or "laptop"
     return Request(artefacts, scale, games, arguments.seeds, tuple(arguments.only), teacher, arguments.preset or "auto")
@@ -51,21 +51,19 @@ def check_redraw(arguments: argparse.Namespace) -> None:
             raise UserError(f"--{name} has no meaning with --from, which draws all that the rows hold; leave it out")
 
 
-def adopted(name: str, out: Path) -> Teacher:
+def adopted(name: str) -> Teacher:
     """The teacher that the command line names. A shipped one is named by its name, as the scales name theirs.
 
-    Any other is copied into the results under the hash of its bytes: jobs and captions name it by that, wherever it was.
+    Any other will be copied into the results under the hash of its bytes: jobs and captions name it by that, wherever it was.
     """
     path = sources.find(name)
-    agent = {file: stem for stem, file in sources.shipped().items()}.get(path)
     sources.load_agent(str(path))  # a file that holds no agent is refused before anything runs
-    if agent:
-        return Teacher(agent, f"the shipped {agent}")
     data, header = read_bytes(path), load_checkpoint(path)[0]
+    if agent := {read_bytes(file): stem for stem, file in sources.shipped().items()}.get(data):
+        return Teacher(agent, f"the shipped {agent}")
     digest, steps = sha256(data)[:12], header.get("steps")
-    write_bytes(out / "teachers" / f"{digest}.npz", data)
     length = f", {steps:,} agent steps" if isinstance(steps, int) else ""
-    return Teacher(f"teachers/{digest}.npz", f"{header['net']}{length}, {digest}")
+    return Teacher(f"teachers/{digest}.npz", f"{header['net']}{length}, {digest}", source=path)
 
 
 def run(request: Request, out: Path, at_once: int | None, scheduler: str | None, resume: bool) -> Ended:
@@ -75,7 +73,7 @@ def run(request: Request, out: Path, at_once: int | None, scheduler: str | None,
     and when measurements of two agents would be mixed.
     """
     entries = plan(request)
-    check_teacher(request, entries, out)
+    check_teacher(request, entries)
     check_held(out, request, entries)
     check_extras(entries, out)
     jobs = lacking(out, entries)
@@ -88,6 +86,8 @@ def run(request: Request, out: Path, at_once: int | None, scheduler: str | None,
 
         check_scheduler(scheduler)
     claim(out, request)
+    if request.teacher and request.teacher.source:
+        write_bytes(out / request.teacher.name, read_bytes(request.teacher.source))
     recall(out, jobs)
     at_once = at_once or available()
     announce(jobs, out, None if scheduler else at_once)
@@ -118,28 +118,27 @@ def check_extras(entries: Mapping[str, Sequence[Entry]], out: Path) -> None:
         raise UserError("pictures need matplotlib; pip install 'a3cs-ref[plot]'")
 
 
-def check_teacher(request: Request, entries: Mapping[str, Sequence[Entry]], out: Path) -> None:
+def check_teacher(request: Request, entries: Mapping[str, Sequence[Entry]]) -> None:
     """UserError, before anything runs, where nobody learns from the user's own teacher, or it cannot play one of the games."""
     if request.teacher is None:
         return
     jobs = in_order(entry.job for planned in entries.values() for entry in planned)
     if not any(run_of(job).get("teacher") == request.teacher.name for job in jobs):
         raise UserError(f"--teacher: nobody learns from one in what --only {' '.join(request.only)} leaves; leave it out")
-    file = out / request.teacher.name
     for game in {entry.row["game"]: None for planned in entries.values() for entry in planned}:
-        sources.teacher_for(str(file) if file.suffix else request.teacher.name, game, count_actions(game))
+        sources.teacher_for(str(request.teacher.source or request.teacher.name), game, count_actions(game))
 
 
 def announce(jobs: Sequence[Job], out: Path, at_once: int | None) -> None:
     """Say which jobs are to be done, their agent steps and how long they should take. at_once: None on a cluster."""
     left = [job for job in jobs if found(out, job) is None]
+    here = measured(out, jobs)
     steps = {job.key: steps_left(out, job) for job in left}
     say(f"{len(jobs)} jobs, {len(jobs) - len(left)} done; {len(left)} to go, {sum(steps.values()):,} agent steps")
     kinds: dict[str, list[Job]] = {}
     for job in left:
         if job.size:
             kinds.setdefault(kind_of(job), []).append(job)
-    here = measured(out, jobs)
     rates = RATES | here
     for kind, those in kinds.items():
         say(f"  {len(those):3} x {kind}: {sum(steps[job.key] for job in those):,} agent steps, {rates[kind]:.0f} a second")
@@ -165,14 +164,14 @@ def _measured_where(kinds: set[str], here: set[str]) -> str:
 def write(rows_in: Path, out: Path, artefacts: Sequence[str], page: Path) -> list[Path]:
     """Write the table or figure of each artefact, and the page of verdicts, from the rows in `rows_in` alone.
 
-    Elsewhere than in `rows_in` the rows come along, so that what is written can be drawn again from where it stands. UserError
-    where they would replace the rows of runs, or stand beside others.
+    Elsewhere than in `rows_in` the rows come along, so that what is written can be drawn again from where it stands, and what
+    was drawn there of fewer rows is drawn again. UserError where they would replace the rows of runs, or others.
     """
     there = {name: rows_in / f"{name}.jsonl" for name in (*ARTEFACTS, COSTS, AGENTS) if (rows_in / f"{name}.jsonl").exists()}
-    drawn_of_these = {name for name in ARTEFACTS if name in there}
     if rows_in.resolve() != out.resolve():
         check_place(out, there)
-        drawn_of_these = {name for name in drawn_of_these if _same(there[name], out / f"{name}.jsonl")}
+        old = [name for name in ARTEFACTS if drawn(out, name).exists() and not _same(there[name], out / f"{name}.jsonl")]
+        artefacts = list(dict.fromkeys((*artefacts, *old)))
     for artefact in artefacts:
         header, rows = read_rows(rows_in / f"{artefact}.jsonl", artefact)
         if artefact.startswith("table"):
@@ -184,20 +183,28 @@ def write(rows_in: Path, out: Path, artefacts: Sequence[str], page: Path) -> lis
     for name, path in there.items():
         if not _same(path, out / f"{name}.jsonl"):
             write_bytes(out / f"{name}.jsonl", read_bytes(path))
-    pages = {name: drawn(out, name) for name in ARTEFACTS if name in drawn_of_these | {*artefacts} and drawn(out, name).exists()}
+    pages = {name: drawn(out, name) for name in ARTEFACTS if drawn(out, name).exists()}
     links = {name: Path(os.path.relpath(path, page.parent)).as_posix() for name, path in pages.items()}
     write_bytes(page, claims_page(rows_in, links).encode())
     return [*(drawn(out, artefact) for artefact in artefacts), page]
 
 
 def check_place(out: Path, there: Mapping[str, Path]) -> None:
-    """UserError where `out` holds runs, or rows that are none of these: what is drawn would not be of the rows beside it."""
+    """UserError where `out` holds runs, rows that are none of these, or a page without its rows."""
     if (out / "jobs").exists():
         raise UserError(f"{out} holds runs, whose rows would be lost; choose another --out for what --from draws")
     for name in (*ARTEFACTS, COSTS, AGENTS):
         held = out / f"{name}.jsonl"
-        if held.exists() and (name not in there or read_rows(held, name)[0] != read_rows(there[name], name)[0]):
+        if held.exists() and not (name in there and _within(held, there[name], name)):
             raise UserError(f"{held}: rows of other runs than those that --from draws; choose another --out")
+        if name not in there and drawn(out, name).exists():
+            raise UserError(f"{drawn(out, name)}: not of the rows that --from draws; choose another --out")
+
+
+def _within(path: Path, other: Path, artefact: str) -> bool:
+    """Whether a file's rows are all in another one, of the same scale."""
+    (head, rows), (about, more) = read_rows(path, artefact), read_rows(other, artefact)
+    return head == about and all(row in more for row in rows)
 
 
 def _same(path: Path, other: Path) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 from a3cs_hw.files import UserError
 from a3cs_hw.template import default_bits, load_board
 from a3cs_hw.units import count_macs
-from a3cs_ref.checkpoint import RunFolder
+from a3cs_ref.checkpoint import RunFolder, load_checkpoint
 from a3cs_ref.config import from_dict
 from a3cs_ref.nn.build import network_units, parse_net, write_agent
 from a3cs_ref.nn.cells import agent_units
@@ -38,7 +38,7 @@ def train(config: Mapping[str, Any], folder: Path) -> Answer:
         return None
     rows = RunFolder(folder).rows()
     curve = [[row["step"], row["test_score"]] for row in rows if "test_score" in row]
-    return _scores(curve, run_config, folder) | {"macs": count_macs(learner.agent.units), "seconds": training_seconds(rows)}
+    return _scores(curve) | {"macs": count_macs(learner.agent.units), "seconds": training_seconds(rows)}
 
 
 def cosearch(config: Mapping[str, Any], folder: Path) -> Answer:
@@ -54,7 +54,7 @@ def cosearch(config: Mapping[str, Any], folder: Path) -> Answer:
     rows = RunFolder(folder).rows()
     curve = [[row["step"], row["theta_updates"], row["argmax_score"]] for row in rows if "argmax_score" in row]
     kept = {name: derived[name] for name in ("operators", "macs", "expected_macs_start", "expected_macs_end")}
-    return _scores(curve, run_config, folder) | kept | {"seconds": training_seconds(rows)}
+    return _scores(curve) | kept | {"seconds": training_seconds(rows)}
 
 
 def random_agent(config: Mapping[str, Any], folder: Path) -> Answer:
@@ -106,7 +106,25 @@ def _run(learner: loop.Learner, folder: Path) -> bool:
     """The run in its folder, from its last checkpoint if there is one. True when it got to its end."""
     announce(learner.prepare())
     run_folder = RunFolder(folder)
-    return loop.run(learner, run_folder, run_folder.config.exists(), lambda row: None)
+    if run_folder.checkpoint.exists():
+        header = load_checkpoint(run_folder.checkpoint)[0]
+        _check_log(run_folder, header.get("steps", 0), learner.config.evaluate_every, bool(header.get("due")))
+    finished = loop.run(learner, run_folder, run_folder.config.exists(), lambda row: None)
+    if finished:
+        _check_log(run_folder, learner.config.steps, learner.config.evaluate_every, False)
+    return finished
+
+
+def _check_log(folder: RunFolder, steps: int, every: int, due: bool) -> None:
+    """UserError if evaluations up to an agent step are not in the log any more: the highest may be among those.
+
+    due: whether the last one was given up, and begins anew.
+    """
+    planned = steps // every - due
+    there = sum(row["step"] <= steps and not {"test_score", "argmax_score"}.isdisjoint(row) for row in folder.rows())
+    if there < planned:
+        anew = f"delete {folder.path} and run the command again: the job begins anew"
+        raise UserError(f"{folder.progress}: holds {there} of {planned} evaluations; {anew}")
 
 
 def _teacher(config: Any) -> Any:
@@ -118,11 +136,6 @@ def _units(net: str, actions: int) -> list[Any]:
     return network_units(described["net"], described.get("operators"), actions)
 
 
-def _scores(curve: list[list[Any]], config: Any, folder: Path) -> dict[str, Any]:
-    """Of a run's evaluations. UserError if some are not in its log any more: the highest may be among those."""
-    planned = config.steps // config.evaluate_every
-    if len(curve) < planned:
-        anew = f"delete {folder} and run the command again: the job begins anew"
-        raise UserError(f"{folder / 'progress.jsonl'}: holds {len(curve)} of {planned} evaluations; {anew}")
+def _scores(curve: list[list[Any]]) -> dict[str, Any]:
     scores = [point[-1] for point in curve]
     return {"curve": curve, "final": scores[-1], "highest": max(scores)}

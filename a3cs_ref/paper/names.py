@@ -48,7 +48,7 @@ def games_of(artefact: str, rows: Iterable[Row]) -> list[str]:
 
 def teacher_title(teacher: str) -> str:
     """The teacher of a row, with its network's name: "the shipped vanilla" is the shipped Vanilla."""
-    return re.sub(r"\b(vanilla|resnet\d+)\b", lambda net: NET_TITLES.get(net[0], net[0]), teacher)
+    return re.sub(r"(?<!-)\b(vanilla|resnet\d+)\b", lambda net: NET_TITLES.get(net[0], net[0]), teacher)
 
 
 def scale_words(header: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from a3cs_hw.files import UserError
@@ -39,11 +40,15 @@ FOUR = ("breakout", "alien", "asterix", "atlantis")  # Figs. 1-3 show four games
 
 @dataclass(frozen=True)
 class Teacher:
-    """Whom the students of one game learn from: as a configuration names it, as a caption does, and its job if it has one."""
+    """Whom the students of one game learn from: as a configuration names it, as a caption does, and its job if it has one.
+
+    source: the file that is to be copied to `name` in the results, of a teacher that came from elsewhere.
+    """
 
     name: str
     label: str
     needs: tuple[Job, ...] = ()
+    source: Path | None = dataclasses.field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -167,7 +172,10 @@ class Experiment:
         net = f"{job.folder}/agent.json" if job else agent
         config = {"game": self.game, "net": net, "board": BOARD, "evaluations": self.size.designs, "seed": seed}
         label = f"{self.game} {agent}'s accelerators, seed {seed}"
-        row = {"row": "hardware", "game": self.game, "agent": agent, "seed": seed, "evaluations": self.size.designs}
+        row = {
+            "row": "hardware", "game": self.game, "agent": agent, "teacher": self.teacher.label if job else "", "seed": seed,
+            "evaluations": self.size.designs,
+        }  # fmt: skip
         return Entry(row, Job("hardware", config, label, 0, (job,) if job else ()))
 
     def _own_teacher(self) -> Teacher:

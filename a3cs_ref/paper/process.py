@@ -21,6 +21,7 @@ import a3cs_ref
 from a3cs_hw.files import UserError, read_json, write_json
 from a3cs_ref.checkpoint import alone
 from a3cs_ref.paper.jobs import THREADS, Job
+from a3cs_ref.paper.rows import is_agent
 
 JOB = ("a3cs-paper-job", 1)
 RESULT = ("a3cs-paper-result", 1)
@@ -74,7 +75,7 @@ def _whole(document: Mapping[str, Any], job: Job) -> bool:
     result = document.get("result")
     if not isinstance(result, dict) or not all(isinstance(document.get(name), str) for name in ("commit", "machine")):
         return False
-    if job.kind == "cosearch" and "operators" not in result:
+    if job.kind == "cosearch" and not is_agent(result.get("operators")):
         return False
     rows = result.get("rows", [])
     return isinstance(result.get("seconds", 0), int | float) and isinstance(rows, list) and all(isinstance(r, dict) for r in rows)

@@ -70,7 +70,8 @@ def _curve(counts: int) -> Check:
     return fits, f"a list of [{', '.join(['a whole number'] * counts)}, a score], in order"
 
 
-def _is_agent(value: Any) -> bool:
+def is_agent(value: Any) -> bool:
+    """Whether a value is the operators of an agent."""
     return isinstance(value, list) and len(value) == CELLS and all(name in OPERATORS for name in value)
 
 
@@ -86,7 +87,7 @@ _RUN = {"game": NAME, "seed": COUNT}
 _SCORES = {"steps": POSITIVE, "episodes": POSITIVE, "macs": POSITIVE, "final": NUMBER, "highest": NUMBER}
 _DESIGN = {
     "agent": _one_of("searched", "resnet14"), "accelerator": _one_of("A3C-S", "DNNBuilder"), "memory": _one_of("real", "ideal"),
-    "board": TEXT, "dsp_limit": POSITIVE, "evaluations": COUNT, "macs": POSITIVE,
+    "teacher": TEXT, "board": TEXT, "dsp_limit": POSITIVE, "evaluations": COUNT, "macs": POSITIVE,
 }  # fmt: skip
 _CYCLES = {name: POSITIVE for name in ("dsp", "bram18", "epoch_cycles", "floor_cycles")}
 
@@ -108,7 +109,7 @@ FIELDS: dict[str, dict[str, Check]] = {
     },
     "agent": {
         "row": _one_of("agent"), **_RUN, "scheme": _one_of(*SCHEMES),
-        "operators": (_is_agent, f"a list of {CELLS} out of {', '.join(OPERATORS)}"), "macs": POSITIVE,
+        "operators": (is_agent, f"a list of {CELLS} out of {', '.join(OPERATORS)}"), "macs": POSITIVE,
         **_ORIGIN, "job": NAME,
     },
     "cost": {"row": _one_of("cost"), **_RUN, "what": TEXT, "steps": COUNT, "seconds": NUMBER, **_ORIGIN},

@@ -78,7 +78,8 @@ def _table3(rows: list[Row]) -> list[Section]:
                 throughput, closed = throughput + _ratio(designs, "throughput_fps"), closed + _ratio(designs, "closed_loop_fps")
             cells += [throughput, closed, floor]
         lines.append(cells)
-    return [("", heads, lines), ("Scores of the agents that are compared", *_compared(rows)), ("All designs", *_designs(rows))]
+    compared = [("Scores of the agents that are compared", *_compared(rows))] if select(rows, row="training") else []
+    return [("", heads, lines), *compared, ("All designs", *_designs(rows))]
 
 
 def _compared(rows: list[Row]) -> tuple[list[str], list[list[str]]]:

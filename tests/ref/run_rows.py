@@ -26,6 +26,7 @@ def search(game="catch", seed=0, scheme="one-level", scores=(0.0, 0.25, 0.5, 1.0
 def hardware(game="catch", seed=0, agent="searched", accelerator="A3C-S", memory="real", fps=1000.0, **other):
     """A design; without fps, one that does not fit."""
     row = {"row": "hardware", "game": game, "seed": seed, "agent": agent, "accelerator": accelerator, "memory": memory}
+    row |= {"teacher": "a teacher" if agent == "searched" else ""}
     row |= {"board": "zc706", "dsp_limit": 900, "evaluations": 300, "macs": 5_000_000, "throughput_fps": fps}
     if fps is None:
         row |= {"reason": "1,200 BRAM18 of 1,090"}

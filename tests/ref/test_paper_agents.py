@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
 from run_rows import agent, hardware, write
 
 from a3cs_hw.files import UserError, write_json
-from a3cs_ref.nn.build import parse_net, write_agent
+from a3cs_ref.checkpoint import save_checkpoint
+from a3cs_ref.nn import cells
+from a3cs_ref.nn.build import parse_net
 from a3cs_ref.paper import agents
 from a3cs_ref.paper.collect import check_held, collect, lacking
 from a3cs_ref.paper.plan import Request, Teacher, plan
@@ -119,9 +122,10 @@ def test_an_agent_that_was_recalled_is_not_replaced(entries, search, tmp_path):
         agents.check_mixed(tmp_path, request, lacking(tmp_path, plan(request)))
 
 
-def test_a_result_without_its_agent(search, tmp_path):
-    """The command would end in a traceback when all has run."""
-    finished(tmp_path, search, macs=7)
+@pytest.mark.parametrize("damage", [{}, {"operators": None}, {"operators": ["skip"]}, {"operators": ["nothing"] * 12}])
+def test_a_result_without_its_agent(damage, search, tmp_path):
+    """The command would end in a traceback when all has run, or what needs the agent fail whenever it is tried."""
+    finished(tmp_path, search, macs=7, **damage)
     with pytest.raises(UserError, match="a field is missing .*delete the file and run the command again"):
         agents.agent_of(tmp_path, search)
 
@@ -166,12 +170,29 @@ def test_a_result_that_was_deleted_is_of_the_same_agent(entries, search, tmp_pat
     """Whoever deletes a damaged result, as they are told to, could ask for nothing that is about its agent any more."""
     write(tmp_path, "figure3", measured(entries))
     write(tmp_path, "agents", [agent(operators=OPERATORS, job=search.key)])
-    write_agent(tmp_path / search.folder / "agent.json", OPERATORS)
     request = Request(("figure2",), "laptop", ("catch",), 1, only=("one-level",))
-    with pytest.raises(UserError, match="may find another agent now"):
+
+    def check():
         agents.check_mixed(tmp_path, request, lacking(tmp_path, plan(request)))
-    (tmp_path / search.folder / "checkpoint.npz").write_bytes(b"")
-    agents.check_mixed(tmp_path, request, lacking(tmp_path, plan(request)))
-    write_agent(tmp_path / search.folder / "agent.json", ["skip"] * 12)
-    with pytest.raises(UserError, match="may find another agent now"):
-        agents.check_mixed(tmp_path, request, lacking(tmp_path, plan(request)))
+
+    for operators, steps in ((None, 0), (OPERATORS, 80), (["skip"] * 12, 24_000)):  # none, one that was begun, another agent's
+        if operators:
+            save_checkpoint(tmp_path / search.folder / "checkpoint.npz", {"steps": steps}, {"alpha": alpha_of(operators)})
+        with pytest.raises(UserError, match="may find another agent now"):
+            check()
+    save_checkpoint(tmp_path / search.folder / "checkpoint.npz", {"steps": 24_000}, {"alpha": alpha_of(OPERATORS)})
+    check()
+
+
+def alpha_of(operators):
+    """An alpha whose most probable path has these operators."""
+    return np.eye(len(cells.OPERATORS))[[cells.OPERATORS.index(name) for name in operators]]
+
+
+def test_two_commands_with_two_teachers(entries, tmp_path):
+    """The score of one command's agent would stand beside the FPS of the other's, for both began in an empty folder."""
+    other = dataclasses.replace(REQUEST, only=("searched", "training"), teacher=Teacher("teachers/0123456789ab.npz", "another"))
+    check_held(tmp_path, other, plan(other))
+    write(tmp_path, "figure3", measured(entries))
+    with pytest.raises(UserError, match="with other settings"):
+        collect(tmp_path, other, plan(other))

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 
 import numpy as np
 import pytest
@@ -243,6 +243,25 @@ def test_the_scheduler_is_lost_after_a_job_failed(tmp_path, capsys):
     said = capsys.readouterr().err
     assert said.index("failed   the bad one") < said.index("job the bad one failed: ") and "resnet15" in said
     assert wait_until(lambda: at_rest(tmp_path, ENDLESS)) and saved(tmp_path, ENDLESS)
+
+
+def test_workers_get_the_path_that_was_given(tmp_path, monkeypatch):
+    """Where a link of this machine leads, a worker may have nothing."""
+
+    class Client:
+        """Hands nothing over."""
+
+        def subscribe_topic(self, name, handler):
+            pass
+
+        def submit(self, function, job, out, *words, **options):
+            raise UserError(f"handed over {out}")
+
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "shared").symlink_to(tmp_path / "disk")
+    monkeypatch.setattr(cluster, "_connected", lambda address: nullcontext(Client()))
+    with pytest.raises(UserError, match=f"handed over {tmp_path / 'shared'}$"):
+        run_there([LONG], tmp_path / "shared", "tcp://127.0.0.1:8786", Show(1, 0))
 
 
 @pytest.mark.parametrize("listens", [False, True], ids=["nobody there", "nobody answers"])

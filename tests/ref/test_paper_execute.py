@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import io
 
@@ -19,7 +20,7 @@ from a3cs_ref.paper.plan import Request, plan
 from a3cs_ref.paper.process import RESULT
 from a3cs_ref.paper.rows import read_rows
 from a3cs_ref.paper.show import Show
-from a3cs_ref.rl.a2c import TrainConfig
+from a3cs_ref.rl.a2c import TrainConfig, Trainer
 from a3cs_ref.rl.rollout import RolloutConfig
 from a3cs_ref.rng import generator
 
@@ -82,6 +83,32 @@ def test_a_row_that_a_crash_took_from_the_log(tmp_path):
     log.write_text("".join(log.read_text().splitlines(keepends=True)[1:]))
     with pytest.raises(UserError, match="holds 2 of 3 evaluations; delete .*run and run the command again"):
         execute.train(to_dict(config), folder)
+
+
+def test_a_lost_row_is_noticed_before_the_rest_is_run(tmp_path, monkeypatch):
+    """Days would be spent on a run whose highest score is not known any more."""
+    config = TrainConfig(
+        "catch", "vanilla", 24, log_every=4, checkpoint_every=4, evaluate_every=4, evaluate_episodes=1,
+        rollout=RolloutConfig(num_envs=2, rollout=2),
+    )  # fmt: skip
+    iterate = Trainer.iterate
+
+    def dying(self):
+        if self.player.steps >= 12:
+            raise MemoryError
+        return iterate(self)
+
+    monkeypatch.setattr(Trainer, "iterate", dying)
+    with pytest.raises(MemoryError):
+        execute.train(to_dict(config), tmp_path)
+    log = tmp_path / "progress.jsonl"
+    whole = log.read_text()
+    log.write_text("".join(whole.splitlines(keepends=True)[1:]))
+    with pytest.raises(UserError, match="holds 2 of 3 evaluations"):
+        execute.train(to_dict(config), tmp_path)
+    log.write_text(whole)
+    monkeypatch.setattr(Trainer, "iterate", iterate)
+    assert len(execute.train(to_dict(config), tmp_path)["curve"]) == 6
 
 
 class Ending:
@@ -190,3 +217,15 @@ def test_rows_of_another_artefact_are_enough(tmp_path):
     assert collect.lacking(tmp_path, entries) == []
     collect.collect(tmp_path, request, entries)
     assert read_rows(tmp_path / "table1.jsonl", "table1")[1] == [row]
+    write(tmp_path, "table1", [row | {"machine": "another"}])  # of the same run, elsewhere: each file keeps its own
+    for artefact, machine in (("table2", row["machine"]), ("table1", "another")):
+        collect.collect(tmp_path, dataclasses.replace(request, artefacts=(artefact,)), {artefact: entries["table1"]})
+        assert read_rows(tmp_path / f"{artefact}.jsonl", artefact)[1][-1]["machine"] == machine
+
+
+def test_a_scale_is_looked_for_in_every_file(tmp_path):
+    """The page of verdicts would mix two scales."""
+    write(tmp_path, "table1", [training()])
+    request = Request(("table2",), "smoke", ("catch",), 1)
+    with pytest.raises(UserError, match="table1.jsonl: holds results of scale laptop, not scale smoke"):
+        collect.check_held(tmp_path, request, plan(request))

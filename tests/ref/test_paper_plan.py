@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from a3cs_hw.files import UserError, sha256, write_bytes
-from a3cs_ref.checkpoint import RunFolder
+from a3cs_ref.checkpoint import RunFolder, load_checkpoint, save_checkpoint
 from a3cs_ref.config import from_dict
 from a3cs_ref.paper.command import adopted
 from a3cs_ref.paper.expected import RATES, in_words, kind_of, longest_chain, run_of, seconds, steps_left
@@ -201,21 +201,24 @@ def test_jobs_that_wait_for_each_other_take_their_time():
 
 def test_a_shipped_teacher_is_the_scales_own(tmp_path):
     """Whoever names the very teacher that is used anyway would be refused, or train everything once more."""
-    teacher = adopted("teacher-breakout-vanilla", tmp_path)
+    copy = tmp_path / "copy.npz"
+    write_bytes(copy, shipped()["teacher-breakout-vanilla"].read_bytes())
+    teacher = adopted("teacher-breakout-vanilla")
+    assert adopted(str(copy)) == teacher and teacher.source is None
     named, own = (planned("table2", games=("breakout",), teacher=those) for those in (teacher, None))
     assert [(entry.job.key, entry.row) for entry in named["table2"]] == [(entry.job.key, entry.row) for entry in own["table2"]]
-    assert not list(tmp_path.iterdir())
     elsewhere = planned("table2", games=("pong",), teacher=teacher)["table2"]
     assert {entry.row["teacher"] for entry in elsewhere} == {"", "the shipped teacher-breakout-vanilla"}
 
 
 def test_a_teacher_of_ones_own_is_named_by_what_it_is(tmp_path):
     """The same file in two places would be two teachers, or a Vanilla in a folder of that name a ResNet-20."""
+    header, arrays = load_checkpoint(shipped()["teacher-breakout-vanilla"])
     for folder in ("resnet20", "b"):
-        write_bytes(tmp_path / folder / "checkpoint.npz", shipped()["teacher-breakout-vanilla"].read_bytes())
-    first, second = (adopted(str(tmp_path / folder), tmp_path / "out") for folder in ("resnet20", "b"))
-    digest = sha256(shipped()["teacher-breakout-vanilla"].read_bytes())[:12]
-    assert first == second and first.name == f"teachers/{digest}.npz" and (tmp_path / "out" / first.name).exists()
+        save_checkpoint(tmp_path / folder / "checkpoint.npz", header | {"game": "mine"}, arrays)
+    first, second = (adopted(str(tmp_path / folder)) for folder in ("resnet20", "b"))
+    digest = sha256((tmp_path / "b" / "checkpoint.npz").read_bytes())[:12]
+    assert first == second and first.name == f"teachers/{digest}.npz"
     assert first.label.startswith("vanilla, ") and first.label.endswith(f", {digest}")
 
 

@@ -181,17 +181,21 @@ def test_the_command_names_the_teacher():
         text = caption("table2", header("table2"), [rows[0], rows[1] | {"teacher": teacher}])
         only = "vanilla ac" if option else "vanilla none ac"
         assert f"--games catch --seeds 1 --only {only}{option} --out DIR" in text, text
-    designs = [hardware("catch", 0, "searched", "A3C-S", "real", 900), training("catch", 0, "searched", "ac")]
-    text = caption("table3", header("table3"), [designs[0], designs[1] | {"teacher": "resnet20, 0123456789ab"}])
-    assert text.count("`a3cs paper table3 --scale") == 1 and "--teacher TEACHER" in text
+    theirs = [hardware("catch", 0, agent, "A3C-S", "real", 900) for agent in ("searched", "resnet14")]
+    text = caption("table3", header("table3"), [theirs[0] | {"teacher": "resnet20, 0123456789ab"}, theirs[1]])
+    assert "--seeds 1 --only hardware searched --teacher TEACHER --out" in text
+    assert "--seeds 1 --only hardware resnet14 --out" in text, text
 
 
 def test_the_caption_says_of_which_searches_the_agents_are():
     """FPS of an agent would stand without the length of the search that found it, or its seeds."""
     rows = [hardware("catch", seed, "searched", "A3C-S", "real", 900) for seed in range(2)]
     text = caption("table3", header("table3"), [*rows, hardware("catch", 0, "resnet14", "A3C-S", "real", 900)])
-    assert "Designs, Catch: ResNet-14, seeds 0; searched agent, seeds 0, 1. " in text
+    assert "Designs, Catch: ResNet-14, seed 0; searched agent, seeds 0, 1. " in text
     assert "of a one-level search of 24,000 agent steps" in text
+    resnet14 = caption("table3", header("table3"), [hardware("catch", 0, "resnet14", "A3C-S", "real", 900)])
+    assert "Designs, Catch: ResNet-14, seed 0.\n" in resnet14
+    assert "Scores of the agents" not in table_text("table3", header("table3"), rows)
 
 
 def test_table3_has_the_scores_of_all_agents():
