@@ -270,6 +270,21 @@ def test_bad_input(copy, tmp_path):
     refused("table2.jsonl line 4", *TABLE, "--out", copy)
 
 
+def test_a_teacher_of_ones_own(made, tmp_path, monkeypatch):
+    """Students would learn from another teacher than the one that is named, or be lost with the place where it was."""
+    words = (*TABLE, "--only", "ac", "vanilla", "--teacher")
+    done(*words, made / "jobs" / teacher_of(made), "--out", tmp_path)
+    (row,) = table2_rows(tmp_path)
+    (copy,) = (tmp_path / "teachers").iterdir()
+    assert row["teacher"] == f"vanilla, 800 agent steps, {copy.stem}"
+    assert "--teacher TEACHER" in (tmp_path / "table2.md").read_text()
+    config = json.loads((tmp_path / "jobs" / row["job"] / "job.json").read_text())["config"]
+    assert config["teacher"] == f"teachers/{copy.name}"
+    assert [row["curve"]] == [other["curve"] for other in table2_rows(made) if other["arm"] == "ac"]
+    monkeypatch.setattr(pool, "start", None)
+    done(*words, copy, "--out", tmp_path)
+
+
 def test_a_game_named_twice(made, copy):
     """Its rows would collide when all has run."""
     done(*TABLE, "--games", "catch", "Catch", "--out", copy)
