@@ -100,6 +100,7 @@ def section(ratios: Ratios, evaluations: int) -> list[str]:
     )
     text += _table("DRAM bytes a cycle", [*map(str, RATES), "ideal"], ratios, [*REAL, IDEAL])
     text += ["![ratios against the memory's rate](results/experiment-bandwidth.png)\n"]
+    text += ["Lines are means, shades reach from the lowest to the highest agent; dashed: with an ideal memory.\n"]
     text += [_verdict(label, found) for label, found in ratios.items()]
     text.append(f"\nWith 8-bit words, at the ZC706's own {RATES[0]} bytes a cycle:\n")
     text += _table("memory", ["real", "ideal"], ratios, [BYTES, BYTES_IDEAL])
