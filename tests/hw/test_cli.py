@@ -159,7 +159,7 @@ def test_bad_input_is_one_line_and_status_2(files, capsys, arguments, message):
         (lambda d: d["units"][0].update(M="8"), "unit 0: M is '8'"),
         (lambda d: d["units"][0].update(colour=1), "unit 0: unknown field 'colour'"),
         (lambda d: d["units"][0].pop("M"), "unit 0: field 'M' is missing"),
-        (lambda d: d.update(word=0), "bits: w: 0"),
+        (lambda d: d.update(word=0), "word: 0 is no width"),
         (lambda d: d.update(words=16), "unknown field 'words'"),
     ],
 )
