@@ -201,6 +201,7 @@ def test_jobs_that_wait_for_each_other_take_their_time():
 
 def test_a_shipped_teacher_is_the_scales_own(tmp_path):
     """Whoever names the very teacher that is used anyway would be refused, or train everything once more."""
+    pytest.importorskip("ale_py", reason="Atari games need the extra `atari`")
     copy = tmp_path / "copy.npz"
     write_bytes(copy, shipped()["teacher-breakout-vanilla"].read_bytes())
     teacher = adopted("teacher-breakout-vanilla")
