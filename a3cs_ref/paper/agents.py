@@ -53,11 +53,11 @@ def recall(out: Path, jobs: Sequence[Job]) -> None:
     held, here = held_agents(out), {job.key for job in jobs if found(out, job) is None}
     for need in {need.key: need for job in jobs for need in job.needs if need.kind == "cosearch"}.values():
         row = held.get(need.key) or next(iter(agent_of(out, need)), None)
-        if row is not None and need.key not in here and not _is_agent(out, need, row):
+        if row is not None and need.key not in here and not _holds_agent(out, need, row):
             write_agent(out / need.folder / "agent.json", row["operators"], game=row["game"], macs=row["macs"])
 
 
-def _is_agent(out: Path, search: Job, row: Row) -> bool:
+def _holds_agent(out: Path, search: Job, row: Row) -> bool:
     """Whether the search's agent.json holds the agent of the row."""
     try:
         return parse_net(str(out / search.folder / "agent.json"))["operators"] == row["operators"]

@@ -53,8 +53,8 @@ FASTER_MEMORY = " docs/experiments.md tests it on boards with faster memory, and
 BYTES_DECIDE = (
     "Our explanation: with the real memory, weights and maps on their way to and from DRAM take longer than the arithmetic, and "
     "the searched agents move more of them than ResNet-14." + FASTER_MEMORY + " The search has its share: with lambda's default "
-    "hardware cost pressed little, and on Breakout agents have up to as many operations as ResNet-14 and more. docs/searched.md "
-    "has the agent of a search in which it pressed more, which is about as fast as ResNet-14."
+    "hardware cost pressed little, and some agents on Breakout have more operations than ResNet-14. docs/searched.md has the "
+    "agent of a search in which it pressed more, which is about as fast as ResNet-14."
 )
 MAPS_MOVE = "Our explanation: every map of the template passes through DRAM, DNNBuilder's stay on chip." + FASTER_MEMORY
 LITTLE_CRITIC = (

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from a3cs_hw import manifest
+from a3cs_hw import golden, manifest
 from a3cs_hw.cli import main
-from a3cs_hw.files import sha256
+from a3cs_hw.files import UserError, sha256
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 SOURCES = {".c", ".md"}  # what golden/ holds beside what generate writes
@@ -38,6 +38,14 @@ def golden_vectors():
 def vector_of(folder, name):
     """The vector GROUP/UNIT of a folder."""
     return next(vector for vector in folder.manifest.vectors if vector.name == name)
+
+
+def refused_in_one_line(folder, change, message):
+    """Change the manifest: the check of the folder says in one line what is wrong with it."""
+    rewrite(folder, change)
+    with pytest.raises(UserError, match=message) as error:
+        golden.check(folder)
+    assert "\n" not in str(error.value)
 
 
 def rewrite(folder, change):
