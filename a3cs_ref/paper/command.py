@@ -16,9 +16,9 @@ from a3cs_ref.paper.agents import AGENTS, check_mixed, recall
 from a3cs_ref.paper.captions import figure_page
 from a3cs_ref.paper.claims import claims_page
 from a3cs_ref.paper.collect import COSTS, check_held, claim, collect, held_rows, lacking
-from a3cs_ref.paper.expected import RATES, in_words, kind_of, longest_chain, measured, run_of, seconds, steps_left
+from a3cs_ref.paper.expected import announce, run_of
 from a3cs_ref.paper.figures import draw
-from a3cs_ref.paper.jobs import Ended, Job, in_order
+from a3cs_ref.paper.jobs import Ended, in_order
 from a3cs_ref.paper.plan import Entry, Request, Teacher, plan
 from a3cs_ref.paper.pool import run_here
 from a3cs_ref.paper.process import found
@@ -127,38 +127,6 @@ def check_teacher(request: Request, entries: Mapping[str, Sequence[Entry]]) -> N
         raise UserError(f"--teacher: nobody learns from one in what --only {' '.join(request.only)} leaves; leave it out")
     for game in {entry.row["game"]: None for planned in entries.values() for entry in planned}:
         sources.teacher_for(str(request.teacher.source or request.teacher.name), game, count_actions(game))
-
-
-def announce(jobs: Sequence[Job], out: Path, at_once: int | None) -> None:
-    """Say which jobs are to be done, their agent steps and how long they should take. at_once: None on a cluster."""
-    left = [job for job in jobs if found(out, job) is None]
-    here = measured(out, jobs)
-    steps = {job.key: steps_left(out, job) for job in left}
-    say(f"{len(jobs)} jobs, {len(jobs) - len(left)} done; {len(left)} to go, {sum(steps.values()):,} agent steps")
-    kinds: dict[str, list[Job]] = {}
-    for job in left:
-        if job.size:
-            kinds.setdefault(kind_of(job), []).append(job)
-    rates = RATES | here
-    for kind, those in kinds.items():
-        say(f"  {len(those):3} x {kind}: {sum(steps[job.key] for job in those):,} agent steps, {rates[kind]:.0f} a second")
-    if left:
-        times = {job.key: seconds(job, steps[job.key], rates) for job in left}
-        shared = _shared(sum(times.values()), longest_chain(times, jobs), at_once)
-        say(f"expected: {shared} ({_measured_where(set(kinds), set(here))}); an interrupted command goes on where it was")
-
-
-def _shared(total: float, chain: float, at_once: int | None) -> str:
-    """The seconds of all jobs and of their longest chain, as the time that a person waits; on a cluster, as both."""
-    if at_once:
-        return f"{in_words(max(total / at_once, chain))}, {at_once} at a time"
-    return f"{in_words(total)} of one thread, shared among the cluster's; the longest chain of jobs {in_words(chain)}"
-
-
-def _measured_where(kinds: set[str], here: set[str]) -> str:
-    if not kinds & here:
-        return "rates of another machine"
-    return f"rates measured in this folder{'' if kinds <= here else ' and on another machine'}"
 
 
 def write(rows_in: Path, out: Path, artefacts: Sequence[str], page: Path) -> list[Path]:

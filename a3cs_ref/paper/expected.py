@@ -12,7 +12,9 @@ import numpy as np
 
 from a3cs_ref.checkpoint import RunFolder
 from a3cs_ref.paper.jobs import Job, in_order
+from a3cs_ref.paper.process import found
 from a3cs_ref.paper.show import last_row
+from a3cs_ref.progress import say
 
 # Agent steps a second of one thread, two jobs at a time on two CPUs (AMD EPYC, AVX2): the medians of costs.jsonl after
 # `a3cs paper all --scale smoke`. Used until runs of the same kind have been measured in the folder of the results.
@@ -69,3 +71,35 @@ def in_words(duration: float) -> str:
         if duration >= above * size:
             return f"{duration / size:.{1 if unit == 'h' else 0}f} {unit}"
     return f"{duration:.0f} s"
+
+
+def announce(jobs: Sequence[Job], out: Path, at_once: int | None) -> None:
+    """Say which jobs are to be done, their agent steps and how long they should take. at_once: None on a cluster."""
+    left = [job for job in jobs if found(out, job) is None]
+    here = measured(out, jobs)
+    steps = {job.key: steps_left(out, job) for job in left}
+    say(f"{len(jobs)} jobs, {len(jobs) - len(left)} done; {len(left)} to go, {sum(steps.values()):,} agent steps")
+    kinds: dict[str, list[Job]] = {}
+    for job in left:
+        if job.size:
+            kinds.setdefault(kind_of(job), []).append(job)
+    rates = RATES | here
+    for kind, those in kinds.items():
+        say(f"  {len(those):3} x {kind}: {sum(steps[job.key] for job in those):,} agent steps, {rates[kind]:.0f} a second")
+    if left:
+        times = {job.key: seconds(job, steps[job.key], rates) for job in left}
+        shared = _shared(sum(times.values()), longest_chain(times, jobs), at_once)
+        say(f"expected: {shared} ({_measured_where(set(kinds), set(here))}); an interrupted command goes on where it was")
+
+
+def _shared(total: float, chain: float, at_once: int | None) -> str:
+    """The seconds of all jobs and of their longest chain, as the time that a person waits; on a cluster, as both."""
+    if at_once:
+        return f"{in_words(max(total / at_once, chain))}, {at_once} at a time"
+    return f"{in_words(total)} of one thread, shared among the cluster's; the longest chain of jobs {in_words(chain)}"
+
+
+def _measured_where(kinds: set[str], here: set[str]) -> str:
+    if not kinds & here:
+        return "rates of another machine"
+    return f"rates measured in this folder{'' if kinds <= here else ' and on another machine'}"
